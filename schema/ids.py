@@ -1,0 +1,73 @@
+"""How an id is written: `Order:us:450789469`, opaque to clients, readable to people, unambiguous to us."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+import strawberry
+
+#: An id longer than this is nobody's.
+MAX_LENGTH = 512
+
+
+class MalformedId(ValueError):
+    """The text is not an id of this gateway."""
+
+
+class GlobalId(NamedTuple):
+    """A type name and its parts: for most nouns the store and the platform's own id."""
+
+    type: str
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ":".join((self.type, *(quote(part, safe="") for part in self.parts)))
+
+    @property
+    def store(self) -> str:
+        return self.parts[0]
+
+    @property
+    def native(self) -> str:
+        return self.parts[-1]
+
+
+def make_id(type_name: str, *parts: str) -> strawberry.ID:
+    """The id of a node: `make_id("Order", "us", "1001") == "Order:us:1001"`."""
+    return strawberry.ID(str(GlobalId(type_name, parts)))
+
+
+def parse_id(text: str) -> GlobalId:
+    """The opposite of `make_id`.
+
+    Raises:
+        MalformedId: not written by `make_id`: wrong shape, an empty part, or an encoding that is not ours.
+    """
+    if len(text) > MAX_LENGTH:
+        raise MalformedId(f"an id has at most {MAX_LENGTH} characters")
+    type_name, *parts = text.split(":")
+    if not type_name.isidentifier() or not parts or not all(parts):
+        raise MalformedId("not an id of this API: expected one like Order:us:1001, as answers give it")
+    try:
+        decoded = tuple(unquote(part, errors="strict") for part in parts)
+    except UnicodeDecodeError:
+        raise MalformedId("not an id of this API: it holds a broken percent escape") from None
+    found = GlobalId(type_name, decoded)
+    if str(found) != text:
+        raise MalformedId("not an id of this API: it is not written as answers give it")
+    return found
+
+
+def parse_typed(text: str, type_name: str, length: int = 2) -> GlobalId:
+    """`parse_id` for an argument that takes one type's ids only.
+
+    Raises:
+        MalformedId: it is another type's id, or has another number of parts; the message names both types.
+    """
+    found = parse_id(text)
+    if found.type != type_name:
+        raise MalformedId(f"this is the id of {found.type}; an id of {type_name} is needed")
+    if len(found.parts) != length:
+        raise MalformedId(f"not an id of {type_name}: expected {length} parts after the type")
+    return found
