@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import strawberry
 
+from schema.context import Info
 from schema.ids import make_id
 from schema.scalars import CurrencyCode, Json, Url
 from schema.vocabulary import ActionKind, AssuranceLevel, HealthStatus, ProblemCode, SupportLevel
-
-if TYPE_CHECKING:
-    from schema.context import Info
-else:
-    from strawberry.types import Info
 
 
 @strawberry.interface(description="Anything with an id. `node(id)` reads it again.")
@@ -96,7 +92,9 @@ class Source:
             return None
         return Url(self.admin)
 
-    @strawberry.field(description="Platform values by key, of those the adapter keeps; others are left out. Staff only.")
+    @strawberry.field(
+        description="Platform values by key, of those the adapter keeps; others are left out. Staff only."
+    )
     def raw(self, info: Info, keys: list[str]) -> Json | None:
         if self.raw_values is None or info.context.viewer.assurance < AssuranceLevel.STAFF:
             return None

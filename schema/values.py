@@ -18,7 +18,9 @@ class Money:
 
     @classmethod
     def of(cls, amount: Decimal | str | int, currency: str) -> Money:
-        return cls(amount=amount if isinstance(amount, Decimal) else Decimal(amount), currency_code=CurrencyCode(currency))
+        return cls(
+            amount=amount if isinstance(amount, Decimal) else Decimal(amount), currency_code=CurrencyCode(currency)
+        )
 
 
 @strawberry.type(description="One amount as the customer saw it and in the store's own currency.")

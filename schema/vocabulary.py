@@ -155,7 +155,9 @@ class IntervalUnit(Enum):
     YEAR = "YEAR"
 
 
-@strawberry.enum(description="Who keeps a record: the shop platform, or this gateway where the platform has no such record.")
+@strawberry.enum(
+    description="Who keeps a record: the shop platform, or this gateway where the platform has no such record."
+)
 class RecordHolder(Enum):
     PLATFORM = "PLATFORM"
     GATEWAY = "GATEWAY"
@@ -200,7 +202,9 @@ class ProductStatus(Enum):
     UNKNOWN = "UNKNOWN"
 
 
-@strawberry.enum(description="The one vocabulary of things that can be asked for: policy, capability, eligibility and audit share it.")
+@strawberry.enum(
+    description="The one vocabulary of things that can be asked for: policy, capability, eligibility and audit share it."
+)
 class ActionKind(Enum):
     CANCEL_ORDER = "CANCEL_ORDER"
     RETURN_ORDER = "RETURN_ORDER"
@@ -217,7 +221,9 @@ class Verdict(Enum):
     DENY = "DENY"
 
 
-@strawberry.enum(description="The event a window counts from. DELIVERED_ESTIMATED: worked out, not reported by a carrier.")
+@strawberry.enum(
+    description="The event a window counts from. DELIVERED_ESTIMATED: worked out, not reported by a carrier."
+)
 class TimeBasis(Enum):
     ORDERED = "ORDERED"
     FULFILLED = "FULFILLED"
@@ -281,7 +287,9 @@ class RequestFact(Enum):
     UNTIL = "UNTIL"
 
 
-@strawberry.enum(description="What the asker wants for returned goods. Anything but REFUND needs a policy rule that names it.")
+@strawberry.enum(
+    description="What the asker wants for returned goods. Anything but REFUND needs a policy rule that names it."
+)
 class RequestedResolution(Enum):
     REFUND = "REFUND"
     STORE_CREDIT = "STORE_CREDIT"
@@ -339,7 +347,9 @@ class HealthStatus(Enum):
     DOWN = "DOWN"
 
 
-@strawberry.enum(description="What went wrong, for programs. Problems of mutations, issues of lists and `extensions.code` of errors share it.")
+@strawberry.enum(
+    description="What went wrong, for programs. Problems of mutations, issues of lists and `extensions.code` of errors share it."
+)
 class ProblemCode(Enum):
     POLICY_DENIED = "POLICY_DENIED"
     APPROVAL_REQUIRED = "APPROVAL_REQUIRED"

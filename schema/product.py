@@ -1,0 +1,54 @@
+"""A product as it is sold today."""
+
+from __future__ import annotations
+
+import strawberry
+
+from schema.connections import page_size
+from schema.provenance import Node, Source
+from schema.scalars import Url
+from schema.values import Image, Money
+from schema.vocabulary import ProductStatus
+
+
+@strawberry.type
+class OptionValue:
+    name: str
+    value: str
+
+
+@strawberry.type(description="One buyable form of a product.")
+class Variant:
+    id: strawberry.ID
+    title: str
+    options: list[OptionValue] = strawberry.field(default_factory=list)
+    sku: str | None = None
+    price: Money | None = None
+    compare_at_price: Money | None = None
+    available: bool | None = None
+    inventory_quantity: int | None = None
+    image: Image | None = None
+
+
+@strawberry.federation.type(
+    keys=["id"], description="A product as it is sold today; it may have changed since an order."
+)
+class Product(Node):
+    id: strawberry.ID
+    source: Source
+    title: str
+    status: ProductStatus
+    tags: list[str] = strawberry.field(default_factory=list)
+    images: list[Image] = strawberry.field(default_factory=list)
+    handle: str | None = None
+    description: str | None = strawberry.field(default=None, description="Plain text.")
+    vendor: str | None = None
+    product_type: str | None = None
+    url: Url | None = strawberry.field(default=None, description="Its page in the shop, where it is published.")
+    price_min: Money | None = None
+    price_max: Money | None = None
+    all_variants: strawberry.Private[list[Variant]] = strawberry.field(default_factory=list)
+
+    @strawberry.field(description="The first `first` variants, at most 100 (in the shop's own order).")
+    def variants(self, first: int = 50) -> list[Variant]:
+        return self.all_variants[: page_size(first, 100)]
