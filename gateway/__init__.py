@@ -1,1 +1,1 @@
-"""The process: configuration, identity, HTTP, telemetry and the command line; the only room that reads the environment."""
+"""The process: settings, identity, HTTP, telemetry and the command line; only here is the environment read."""
