@@ -1,4 +1,4 @@
-"""How many points a store still grants us: a leaky bucket that follows what the platform reports, and who goes first."""
+"""How many points a store still grants us (a leaky bucket that follows the platform's figures), and who goes first."""
 
 from __future__ import annotations
 
@@ -96,9 +96,7 @@ class Budget:
             self._available = min(self._maximum, self._available + cost)
             self._wake()
 
-    def report(
-        self, available: float, maximum: float | None = None, restore_per_second: float | None = None
-    ) -> None:
+    def report(self, available: float, maximum: float | None = None, restore_per_second: float | None = None) -> None:
         """What the platform says of the bucket in the answer just received. Figures that make no sense are left out."""
         self._refill()
         if maximum is not None and 0 < maximum < math.inf:

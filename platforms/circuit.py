@@ -21,7 +21,7 @@ class Result(Enum):
 
 
 class Circuit:
-    """Opens after `failures` failures in a row, for `seconds`; then one call at a time probes, and its answer closes it."""
+    """Opens after `failures` failures in a row, for `seconds`; then single calls probe until one is answered."""
 
     def __init__(self, failures: int, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = failures

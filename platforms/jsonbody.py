@@ -1,11 +1,10 @@
-"""How an answer's bytes become typed values: strictly, with numbers kept exact, and no value of the body in an error."""
+"""How an answer's bytes become typed values: strictly, numbers kept exact, and no value of the body in an error."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -35,9 +34,13 @@ _SAFE = re.compile(r"Expected `[^`']*`, got `[^`']*`|Object missing required fie
 _NOT_FINITE = re.compile(rb'"\s*[+-]?(?:s?nan\d*|inf(?:inity)?)\s*"', re.IGNORECASE)
 
 
-@lru_cache(maxsize=512)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
 def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_, float_hook=Decimal)
+    if type_ not in _decoders:
+        _decoders[type_] = msgspec.json.Decoder(type_, float_hook=Decimal)
+    return _decoders[type_]
 
 
 def decode(type_: type[T], reply: Answer, what: str) -> T:
