@@ -27,6 +27,7 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from platforms.base import StoreConfig
@@ -164,6 +165,13 @@ class Settings(_Words):
             raise ValueError('the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"')
         return database
 
+    @field_validator("redis", mode="before")
+    @classmethod
+    def _not_yet(cls, redis: object) -> object:
+        if redis is not None:
+            raise ValueError("this version keeps nothing in Redis; leave it out, or null")
+        return redis
+
     @property
     def database_path(self) -> Path:
         """The ledger's file."""
@@ -239,6 +247,11 @@ class _Reader:
             return None
         try:
             parsed = YAML(typ="rt", pure=True).load(text)
+        except DuplicateKeyError as error:
+            self.values[()] = (error.problem_mark.line + 1, error.problem_mark.column + 1)
+            key = re.search(r'key "(.*?)"', error.problem)  # the rest of the text quotes the values, secrets among them
+            self._issue((), f'the key "{key[1] if key else "?"}" is written twice')
+            return None
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             if mark is not None:
@@ -251,15 +264,11 @@ class _Reader:
         if not isinstance(parsed, CommentedMap):
             self._issue((), "a mapping is needed here", "begin with `stores:`")
             return None
-        plain = self._plain(parsed, (), ())
+        plain = self._plain(parsed, ())
         return plain if isinstance(plain, dict) else None
 
-    def _plain(self, node: Any, where: Where, parents: tuple[int, ...]) -> Any:
+    def _plain(self, node: Any, where: Where) -> Any:
         """The node without ruamel's types, its places remembered."""
-        if id(node) in parents:
-            self._issue(where, "this refers to itself")
-            return None
-        inside = (*parents, id(node))
         if isinstance(node, CommentedMap):
             mapping: dict[str, Any] = {}
             for key, value in node.items():
@@ -269,14 +278,14 @@ class _Reader:
                     self.keys[below] = (place[0] + 1, place[1] + 1)
                     self.values[below] = (place[2] + 1, place[3] + 1)
                 if isinstance(key, str):
-                    mapping[key] = self._plain(value, below, inside)
+                    mapping[key] = self._plain(value, below)
                 else:
                     self._issue(below, f"the key {key!r} is not a word", f'write "{key}"', at_key=True)
             return mapping
         if isinstance(node, CommentedSeq):
             for index, place in (node.lc.data or {}).items():
                 self.values[(*where, index)] = (place[0] + 1, place[1] + 1)
-            return [self._plain(value, (*where, index), inside) for index, value in enumerate(node)]
+            return [self._plain(value, (*where, index)) for index, value in enumerate(node)]
         if isinstance(node, bool) or node is None:
             return node
         for kind in (str, int, float):
@@ -295,7 +304,8 @@ class _Reader:
 
     def _store(self, id: str, value: Any, written: Mapping[str, Any]) -> StoreConfig | None:
         where: Where = ("stores", id)
-        if not _STORE_ID.fullmatch(id):
+        good_id = _STORE_ID.fullmatch(id) is not None
+        if not good_id:
             self._issue(
                 where,
                 f'"{id}" cannot be a store\'s id',
@@ -318,7 +328,7 @@ class _Reader:
         model = self.platforms[platform].load().Config
         if "id" in value:
             self._issue((*where, "id"), "a store's id is the key it stands under", "leave this out", at_key=True)
-        resolved = self._resolve(value, model, where) | {"id": id}
+        resolved = self._resolve(value, model, where) | {"id": id if good_id else "x"}
         self._zone_and_currency(where, resolved)
         try:
             return model.model_validate(resolved)
@@ -411,7 +421,6 @@ class _Reader:
         return self._text(value, where) if isinstance(value, str) else value
 
     def _secret(self, value: Any, where: Where) -> SecretText | object:
-        name = str(next((part for part in reversed(where) if isinstance(part, str)), "secret"))
         if isinstance(value, str):
             if (variable := _VARIABLE.fullmatch(value)) is not None:
                 text = self._variable(variable[1], where)
@@ -422,22 +431,22 @@ class _Reader:
         suggestion = re.sub(r"[^A-Z0-9]+", "_", suggestion.upper())
         self._issue(
             where,
-            f'"{name}" is a secret and must not be written here',
+            f"{_name(where)} is a secret and must not be written here",
             f'write "${{{suggestion}}}" and set that environment variable, or file:path/to/secret',
         )
         return _MISSING
 
     def _secret_file(self, written: str, where: Where) -> SecretText | object:
-        name = where[-1] if where else ""
+        name = _name(where)
         path = self.path.absolute().parent / written
         try:
             text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            self._issue(where, f'the secret "{name}" cannot be read from {path}: {reason}')
+            self._issue(where, f"the secret {name} cannot be read from {path}: {reason}")
             return _MISSING
         if not text:
-            self._issue(where, f'the secret "{name}" is empty: {path}')
+            self._issue(where, f"the secret {name} is empty: {path}")
             return _MISSING
         return SecretText(text)
 
@@ -464,7 +473,7 @@ class _Reader:
         hint = ""
         if where == ("secret",):
             hint = f"at least {SECRET_LENGTH} characters that stay the same, such as those of `openssl rand -hex 32`"
-        self._issue(where, f'"{where[-1]}" needs the environment variable {name}, which {state}', hint)
+        self._issue(where, f"{_name(where)} needs the environment variable {name}, which {state}", hint)
         return None
 
     # -------------------------------------------------------------- telling
@@ -486,21 +495,27 @@ class _Reader:
 
     def _refused(self, error: ValidationError, model: type[BaseModel], root: Where, data: Any) -> None:
         """Pydantic's findings in the words and places of the file."""
-        found = error.errors(include_url=False, include_input=False)
-        for detail, where, tag in _without_losing_members([(dict(item), *_strip(item["loc"], data)) for item in found]):
+        found = []
+        for detail in error.errors(include_url=False, include_input=False):
+            where, member = _strip(detail["loc"], data)
             place = (*root, *where)
-            kind, last = detail["type"], where[-1] if where else ""
-            if any(place[: len(known)] == known for known in self.issues if len(known) > len(root)):
-                continue  # said already, where it or what it stands in was resolved
+            # Said already, where it, or what it stands in, was resolved?
+            told = any(place[: len(known)] == known for known in self.issues if len(known) > len(root))
+            found.append(_Finding(detail["type"], detail["msg"], where, member, told))
+        for finding in _of_the_likeliest_members(found):
+            where, kind = finding.where, finding.kind
+            place, last = (*root, *where), str(where[-1]) if where else ""
             if kind == "extra_forbidden":
-                words = _words(model, where[:-1], tag)
-                hint = _nearest(str(last), words) or (f"one of {', '.join(sorted(words))}" if words else "")
+                words = _words(model, where[:-1], finding.member)
+                hint = _nearest(last, words) or (f"one of {', '.join(sorted(words))}" if words else "")
                 self._issue(place, f'unknown key "{last}"', hint, at_key=True)
             elif kind == "missing":
-                self._issue(place, f'"{last}" is missing')
+                self._issue(place, f"{_name(where)} is missing")
             else:
-                message = re.sub(r"^(Value|Assertion) error, ", "", detail["msg"])
-                message = f'"{last}": {message[:1].lower() + message[1:]}' if last != "" else message
+                message = re.sub(r"^(Value|Assertion) error, ", "", finding.message)
+                if kind.startswith(("model_", "dict_", "mapping_")):
+                    message = "a mapping is needed here"
+                message = f"{_name(where)}: {message[:1].lower() + message[1:]}" if where else message
                 self._issue(place, message, at_key=not where)
 
 
@@ -509,6 +524,12 @@ _MISSING = object()
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _name(where: Where) -> str:
+    """`"port"`, or `"scopes" item 2` inside a list."""
+    name = next((part for part in reversed(where) if isinstance(part, str)), "")
+    return f'"{name}" item {where[-1] + 1}' if where and isinstance(where[-1], int) else f'"{name}"'
 
 
 def _shown(value: Any) -> str:
@@ -556,48 +577,68 @@ def _annotations(kind: Any, key: str) -> Iterator[Any]:
         yield typing.get_args(kind)[1]
 
 
-def _words(model: type[BaseModel], where: Where, tag: str) -> set[str]:
-    """The keys known at `where` inside a model; of a union's members only the one named `tag`, where there is one."""
+@dataclass(frozen=True)
+class _Member:
+    """One of the models a union allows, and where that union stands."""
+
+    at: Where
+    name: str
+
+
+@dataclass(frozen=True)
+class _Finding:
+    kind: str
+    message: str
+    where: Where
+    member: _Member | None
+    told: bool
+
+
+def _words(model: type[BaseModel], where: Where, member: _Member | None) -> set[str]:
+    """The keys known at `where` inside a model; of a union only those of the member meant."""
     kinds: list[Any] = [model]
     for part in where:
         if isinstance(part, int):
             below = [argument for kind in kinds for argument in typing.get_args(kind)]
         else:
             below = [annotation for kind in kinds for annotation in _annotations(kind, part)]
-        kinds = [member for annotation in below for member in _flat(annotation)]
+        kinds = [found for annotation in below for found in _flat(annotation)]
     models = [kind for kind in kinds if _is_model(kind)]
-    models = [kind for kind in models if kind.__name__ == tag] or models
+    if member is not None:
+        models = [kind for kind in models if kind.__name__ == member.name] or models
     words = {info.alias or name for kind in models for name, info in kind.model_fields.items()}
     return words - {"id"} if issubclass(model, StoreConfig) and not where else words
 
 
-def _strip(loc: Sequence[str | int], data: Any) -> tuple[Where, str]:
-    """Pydantic's location without the tag of a union's member, and that tag."""
-    where: list[str | int] = []
-    tag = ""
+def _strip(loc: Sequence[str | int], data: Any) -> tuple[Where, _Member | None]:
+    """Pydantic's location without the name it adds for a union's member, and that member."""
+    where: Where = ()
+    member: _Member | None = None
     for index, part in enumerate(loc):
-        inside = isinstance(data, dict) and part in data
-        if isinstance(part, str) and not inside and index < len(loc) - 1 and part[:1].isupper():
-            tag = part
+        mapping = isinstance(data, dict)
+        if isinstance(part, str) and not (mapping and (part in data or index == len(loc) - 1)):
+            member = member or _Member(where, part)
             continue
-        where.append(part)
-        if inside or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            data = data[part]
+        where = (*where, part)
+        if mapping:
+            data = data.get(part)
         else:
-            data = None
-    return tuple(where), tag
+            data = data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
+    return where, member
 
 
-def _without_losing_members(
-    details: Sequence[tuple[dict[str, Any], Where, str]],
-) -> Iterator[tuple[dict[str, Any], Where, str]]:
-    """Of a union's members only the one that fits best: the fewest mistakes, and the fewest unknown keys."""
-    cost: dict[Where, dict[str, tuple[int, int]]] = {}
-    for detail, where, tag in details:
-        if tag:
-            members = cost.setdefault(where[:1], {})
-            unknown, all_ = members.get(tag, (0, 0))
-            members[tag] = (unknown + (detail["type"] == "extra_forbidden"), all_ + 1)
-    for detail, where, tag in details:
-        if not tag or tag == min(cost[where[:1]], key=lambda member: (cost[where[:1]][member], member)):
-            yield detail, where, tag
+def _of_the_likeliest_members(findings: Sequence[_Finding]) -> Iterator[_Finding]:
+    """What is still to be told; of a union only the member with the fewest unknown keys, then the fewest mistakes."""
+    cost: dict[_Member, tuple[int, int]] = {}
+    for finding in findings:
+        if finding.member is not None:
+            unknown, wrong = cost.get(finding.member, (0, 0))
+            unknown += not finding.told and finding.kind == "extra_forbidden"
+            cost[finding.member] = (unknown, wrong + (not finding.told))
+    best: dict[Where, _Member] = {}
+    for member, price in cost.items():
+        if member.at not in best or price < cost[best[member.at]]:
+            best[member.at] = member
+    for finding in findings:
+        if not finding.told and (finding.member is None or best[finding.member.at] == finding.member):
+            yield finding
