@@ -25,6 +25,8 @@ def is_public(address: str) -> bool:
         parsed: IPAddress = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed in _NAT64:
+        return _is_global(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
     return all(_is_global(one) for one in (parsed, *_embedded(parsed)))
 
 
@@ -41,8 +43,6 @@ def _embedded(address: IPAddress) -> tuple[IPAddress, ...]:
         return (address.sixtofour,)
     if address.teredo is not None:
         return address.teredo
-    if address in _NAT64:
-        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
     return ()
 
 

@@ -415,9 +415,11 @@ class Transport:
             if call.writes:
                 raise self._lost("no answer in time") from None
             raise DeadlineExceeded(f"{self.host} did not answer in time", store=self.store) from None
-        except (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError):
+        except (aiohttp.ClientResponseError, aiohttp.http_exceptions.HttpProcessingError):
             raise self._odd(call, "the answer is not HTTP") from None
-        except (_Dropped, aiohttp.ClientError, ConnectionError):
+        except (_Dropped, aiohttp.ClientError, ConnectionError) as error:
+            if isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
+                raise self._odd(call, "the answer is not compressed as it says") from None
             if not wire.connected:
                 raise self._never_sent("the connection failed") from None
             if call.writes:
