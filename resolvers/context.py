@@ -1,0 +1,95 @@
+"""What one request carries: who asks, when it is, and how far its reads may go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from resolvers.decide import Decides
+from resolvers.loaders import RequestLoaders
+from resolvers.reads import RequestReads
+from schema.actions import Viewer
+from schema.emails import Email
+from schema.vocabulary import AssuranceLevel
+
+if TYPE_CHECKING:
+    from actions.desk import ActionDesk, ViewerDesk
+    from policies.processor import PolicyProcessor
+    from resolvers.sealing import Seal
+    from resolvers.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all requests share."""
+
+    stores: Stores
+    desk: ActionDesk
+    policies: PolicyProcessor
+    seal: Seal
+    #: Seconds that the reads of one request may take of any store.
+    store_seconds: float
+
+
+class RequestContext:
+    """One request's context; it is what `info.context` is. Nothing of it outlives the request."""
+
+    def __init__(
+        self,
+        services: Services,
+        viewer: Viewer,
+        now: datetime,
+        request_id: str,
+        *,
+        locale: str = "en",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.services = services
+        self.viewer = viewer
+        #: Aware. The sandbox may move it.
+        self.now = now
+        self.request_id = request_id
+        self.locale = locale
+        #: Merged into the answer's headers.
+        self.response_headers: dict[str, str] = dict(headers or {})
+        self._instant: float | None = None
+
+    @property
+    def instant(self) -> float:
+        """When every store has to have answered, on the loop's clock; set by the first read that asks."""
+        if self._instant is None:
+            self._instant = asyncio.get_running_loop().time() + self.services.store_seconds
+        return self._instant
+
+    def start_reading_anew(self) -> None:
+        """After an action, the reads for its answer have their own time."""
+        self._instant = None
+
+    @cached_property
+    def desk(self) -> ViewerDesk:
+        return self.services.desk.of(self.viewer, self.now, self.locale)
+
+    @cached_property
+    def loaders(self) -> RequestLoaders:
+        return RequestLoaders(self)
+
+    @cached_property
+    def reads(self) -> RequestReads:
+        return RequestReads(self)
+
+    @cached_property
+    def decide(self) -> Decides:
+        return Decides(self)
+
+    def may_see(self, owner: Email | None) -> bool:
+        """Whether what belongs to `owner` may be shown: a caller bound to one customer sees that customer's alone."""
+        bound = self.viewer.customer_email
+        return bound is None or owner == bound
+
+    @property
+    def is_staff(self) -> bool:
+        return self.viewer.assurance >= AssuranceLevel.STAFF

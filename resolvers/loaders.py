@@ -1,0 +1,320 @@
+"""One request's loaders: all that a tick asks of a store goes there in one call, for the union of the parts asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from aiodataloader import DataLoader
+
+from platforms.base import Operation, Platform
+from platforms.errors import PlatformError
+from resolvers.errors import NotKnown
+from resolvers.fanout import ask
+from resolvers.lookahead import Selection, order_parts, return_parts, subscription_parts
+from schema.actions import Action
+from schema.customer import Customer, CustomerProfile
+from schema.emails import Email
+from schema.ids import GlobalId, MalformedId, parse_id
+from schema.order import Order, ProductRef
+from schema.parts import OrderParts, SubscriptionParts
+from schema.product import Product, Variant
+from schema.provenance import Node, Store
+from schema.returns import Refund, Return
+from schema.subscription import OrderRef, ProfileRef, Subscription
+
+if TYPE_CHECKING:
+    from resolvers.context import RequestContext
+    from schema.context import Info
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class OrderKey(NamedTuple):
+    store: str
+    native_id: str
+    parts: OrderParts
+
+
+class SubscriptionKey(NamedTuple):
+    store: str
+    native_id: str
+    parts: SubscriptionParts
+
+
+class ProfileKey(NamedTuple):
+    store: str
+    email: Email
+
+
+class OrderSubscriptionsKey(NamedTuple):
+    """The subscriptions of an order of `shop`, as `store` keeps them."""
+
+    store: str
+    shop: str
+    order: str
+    parts: SubscriptionParts
+
+
+class RequestLoaders:
+    """What is not the viewer's comes back as None, after the same upstream work as what is not there."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._stores = context.services.stores
+        self.order = self._loader(self._orders)
+        self.subscription = self._loader(self._subscriptions)
+        self.product = self._loader(self._products)
+        self.variant = self._loader(self._variants)
+        self.profiles = self._loader(self._profiles)
+        self.profile = self._loader(self._profiles_by_id)
+        self.customer = self._loader(self._customers)
+        self._order_subscriptions = self._loader(self._subscriptions_of_orders)
+
+    def _loader(self, load: Callable[[list[Any]], Awaitable[list[Any]]]) -> DataLoader[Any, Any]:
+        return DataLoader(load)
+
+    # -- batches
+
+    async def _by_store(
+        self,
+        keys: Sequence[Any],
+        read: Callable[[Platform, list[Any]], Awaitable[Mapping[Any, Any]]],
+        operation: Operation,
+    ) -> list[Any]:
+        """Asks each store once; an unknown store, or one without the operation, has nothing."""
+        groups: dict[str, list[Any]] = {}
+        for key in keys:
+            groups.setdefault(key.store, []).append(key)
+        answers: dict[Any, Any] = {}
+
+        async def one(store: str, group: list[Any]) -> None:
+            platform = self._stores.get(store)
+            if platform is None or not platform.supports(operation):
+                return
+            answer = await ask(platform, lambda asked: read(asked, group), self._context.instant)
+            if isinstance(answer, PlatformError):
+                answers.update(dict.fromkeys(group, answer))
+            else:
+                answers.update(answer)
+
+        await asyncio.gather(*(one(store, group) for store, group in groups.items()))
+        return [answers.get(key) for key in keys]
+
+    async def _orders(self, keys: list[OrderKey]) -> list[Order | PlatformError | None]:
+        async def read(platform: Platform, group: list[OrderKey]) -> Mapping[OrderKey, Order]:
+            union = OrderParts.NONE
+            for key in group:
+                union |= key.parts
+            found = await platform.orders(list(dict.fromkeys(key.native_id for key in group)), union)
+            await self._context.services.desk.held.overlay_orders(platform, found)
+            return {key: found[key.native_id] for key in group if key.native_id in found}
+
+        return [
+            self._mine(order, order.owner) if isinstance(order, Order) else order
+            for order in await self._by_store(keys, read, Operation.ORDERS)
+        ]
+
+    async def _subscriptions(self, keys: list[SubscriptionKey]) -> list[Subscription | PlatformError | None]:
+        async def read(platform: Platform, group: list[SubscriptionKey]) -> Mapping[SubscriptionKey, Subscription]:
+            union = SubscriptionParts.NONE
+            for key in group:
+                union |= key.parts
+            found = await platform.subscriptions(list(dict.fromkeys(key.native_id for key in group)), union)
+            await self._context.services.desk.held.overlay_subscriptions(platform, found)
+            return {key: found[key.native_id] for key in group if key.native_id in found}
+
+        found = await self._by_store(keys, read, Operation.SUBSCRIPTIONS)
+        if self._context.viewer.customer_email is None:
+            return found
+        return list(await asyncio.gather(*(self._my_subscription(subscription) for subscription in found)))
+
+    async def _my_subscription(
+        self, subscription: Subscription | PlatformError | None
+    ) -> Subscription | PlatformError | None:
+        if not isinstance(subscription, Subscription):
+            return subscription
+        try:
+            return self._mine(subscription, await self.subscription_owner(subscription))
+        except PlatformError as error:
+            return error
+
+    async def _products(self, keys: list[ProductRef]) -> list[Product | PlatformError | None]:
+        async def read(platform: Platform, group: list[ProductRef]) -> Mapping[ProductRef, Product]:
+            found = await platform.products(list(dict.fromkeys(key.product for key in group)))
+            return {key: found[key.product] for key in group if key.product in found}
+
+        return await self._by_store(keys, read, Operation.PRODUCTS)
+
+    async def _variants(self, keys: list[ProductRef]) -> list[Variant | BaseException | None]:
+        refs = [key._replace(variant=None) for key in keys]
+        products = await asyncio.gather(*(self.product.load(ref) for ref in refs), return_exceptions=True)
+        found: list[Variant | BaseException | None] = []
+        for key, product in zip(keys, products, strict=True):
+            if product is None or isinstance(product, BaseException):
+                found.append(product)
+                continue
+            ends = f":{key.variant}"
+            found.append(next((variant for variant in product.all_variants if variant.id.endswith(ends)), None))
+        return found
+
+    async def _profiles(self, keys: list[ProfileKey]) -> list[Sequence[CustomerProfile] | PlatformError]:
+        async def read(
+            platform: Platform, group: list[ProfileKey]
+        ) -> Mapping[ProfileKey, Sequence[CustomerProfile]]:
+            found = await platform.profiles([key.email for key in group])
+            return {key: found.get(key.email, ()) for key in group}
+
+        return [found or () if not isinstance(found, PlatformError) else found
+                for found in await self._by_store(keys, read, Operation.PROFILES)]
+
+    async def _profiles_by_id(self, keys: list[ProfileRef]) -> list[CustomerProfile | PlatformError | None]:
+        async def read(platform: Platform, group: list[ProfileRef]) -> Mapping[ProfileRef, CustomerProfile]:
+            found = await platform.profiles_by_id(list(dict.fromkeys(key.native_id for key in group)))
+            return {key: found[key.native_id] for key in group if key.native_id in found}
+
+        return await self._by_store(keys, read, Operation.PROFILES_BY_ID)
+
+    async def _customers(self, keys: list[Email]) -> list[Customer | BaseException | None]:
+        return list(
+            await asyncio.gather(
+                *(self._context.reads.customer(email, None, known=True) for email in keys), return_exceptions=True
+            )
+        )
+
+    async def _subscriptions_of_orders(self, keys: list[OrderSubscriptionsKey]) -> list[Any]:
+        async def read(
+            platform: Platform, group: list[OrderSubscriptionsKey]
+        ) -> Mapping[OrderSubscriptionsKey, Sequence[Subscription]]:
+            union = SubscriptionParts.NONE
+            for key in group:
+                union |= key.parts
+            found = await platform.subscriptions_of_orders(list(dict.fromkeys(key.order for key in group)), union)
+            flat = {sub.source.native_id: sub for subs in found.values() for sub in subs}
+            await self._context.services.desk.held.overlay_subscriptions(platform, flat)
+            return {key: found.get(key.order, ()) for key in group}
+
+        return await self._by_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
+
+    # -- links
+
+    async def linked_order(self, ref: OrderRef, info: Info) -> Order | None:
+        return await self.order.load(OrderKey(*ref, order_parts(Selection.below(info), self._context.decide)))
+
+    async def order_subscriptions(self, order: Order, info: Info) -> Sequence[Subscription]:
+        parts = subscription_parts(Selection.below(info), self._context.decide)
+        shop, native = order.store_key, order.source.native_id
+        own = self._stores.get(shop)
+        keepers = [*([own] if own else []), *self._stores.billing_for(shop)]
+        found = await asyncio.gather(
+            *(
+                self._order_subscriptions.load(OrderSubscriptionsKey(keeper.config.id, shop, native, parts))
+                for keeper in keepers
+                if keeper.supports(Operation.SUBSCRIPTIONS_OF_ORDERS)
+            )
+        )
+        return [subscription for subscriptions in found for subscription in subscriptions or ()]
+
+    async def subscription_owner(self, subscription: Subscription) -> Email | None:
+        """Whose subscription it is: by its own record, else by the customer record it names."""
+        if subscription.owner is not None or subscription.customer_ref is None:
+            return subscription.owner
+        profile = await self.profile.load(subscription.customer_ref)
+        owner: Email | None = profile.owner if profile is not None else None
+        subscription.owner = owner
+        return owner
+
+    async def subscription_customer(self, subscription: Subscription) -> Customer | None:
+        owner = await self.subscription_owner(subscription)
+        if owner is None:
+            return None
+        found: Customer | None = await self.customer.load(owner)
+        return found
+
+    # -- nodes
+
+    async def node(self, id: str, info: Info) -> Node | None:
+        """Any node by its id, with the parts that the selection below asks for.
+
+        Raises:
+            MalformedId: the text is not an id of this API, or of a type that has no nodes.
+            PlatformError: the store could not be read.
+        """
+        found = parse_id(id)
+        read = self._NODES.get(found.type)
+        if read is None:
+            raise MalformedId(f"there are no nodes of type {found.type[:40]!r}")
+        return await read(self, found, id, Selection.below(info, found.type))
+
+    async def _order_node(self, id: GlobalId, _: str, below: Selection) -> Order | None:
+        self._parts_of_id(id, 2)
+        found: Order | None = await self.order.load(OrderKey(*id.parts, order_parts(below, self._context.decide)))
+        return found
+
+    async def _subscription_node(self, id: GlobalId, _: str, below: Selection) -> Subscription | None:
+        self._parts_of_id(id, 2)
+        parts = subscription_parts(below, self._context.decide)
+        found: Subscription | None = await self.subscription.load(SubscriptionKey(*id.parts, parts))
+        return found
+
+    async def _product_node(self, id: GlobalId, _: str, __: Selection) -> Product | None:
+        self._parts_of_id(id, 2)
+        found: Product | None = await self.product.load(ProductRef(*id.parts))
+        return found
+
+    async def _profile_node(self, id: GlobalId, _: str, __: Selection) -> CustomerProfile | None:
+        self._parts_of_id(id, 2)
+        found: CustomerProfile | None = await self.profile.load(ProfileRef(*id.parts))
+        return self._mine(found, found.owner) if found is not None else None
+
+    async def _return_node(self, id: GlobalId, text: str, below: Selection) -> Return | None:
+        self._parts_of_id(id, 3)
+        parts = return_parts(below, self._context.decide)
+        order: Order | None = await self.order.load(OrderKey(id.parts[0], id.parts[1], parts))
+        return next((found for found in (order.returns if order else None) or () if found.id == text), None)
+
+    async def _refund_node(self, id: GlobalId, text: str, below: Selection) -> Refund | None:
+        self._parts_of_id(id, 3)
+        parts = OrderParts.LINES | OrderParts.REFUNDS
+        order: Order | None = await self.order.load(OrderKey(id.parts[0], id.parts[1], parts))
+        return next((found for found in (order.refunds if order else None) or () if found.id == text), None)
+
+    async def _customer_node(self, id: GlobalId, text: str, _: Selection) -> Customer | None:
+        email = self._context.services.seal.email(text)
+        if not self._context.may_see(email):
+            return None
+        try:
+            return await self._context.reads.customer(email, None)
+        except NotKnown:
+            return None
+
+    async def _store_node(self, id: GlobalId, _: str, __: Selection) -> Store | None:
+        self._parts_of_id(id, 1)
+        platform = self._stores.get(id.store)
+        return platform.store if platform else None
+
+    async def _action_node(self, id: GlobalId, text: str, _: Selection) -> Action | None:
+        self._parts_of_id(id, 1)
+        return await self._context.desk.action(text)
+
+    _NODES: Mapping[str, Callable[[RequestLoaders, GlobalId, str, Selection], Awaitable[Node | None]]] = {
+        "Order": _order_node,
+        "SubscriptionContract": _subscription_node,
+        "Product": _product_node,
+        "CustomerProfile": _profile_node,
+        "Return": _return_node,
+        "Refund": _refund_node,
+        "Customer": _customer_node,
+        "Store": _store_node,
+        "Action": _action_node,
+    }
+
+    @staticmethod
+    def _parts_of_id(id: GlobalId, count: int) -> None:
+        if len(id.parts) != count:
+            raise MalformedId(f"not an id of {id.type}: it has {len(id.parts)} parts after the type, not {count}")
+
+    def _mine(self, node: V, owner: Email | None) -> V | None:
+        return node if self._context.may_see(owner) else None

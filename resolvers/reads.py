@@ -1,0 +1,430 @@
+"""Reads that fan out: a person across stores, their orders, subscriptions and returns, and what a number leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from platforms.base import Operation, OrdersQuery, Page, Person, Platform, Row, SubscriptionsQuery
+from platforms.errors import PlatformError
+from resolvers.errors import BadArgument, NotKnown
+from resolvers.fanout import ask_all, issues
+from resolvers.lookahead import Selection, order_parts, return_parts, subscription_parts
+from resolvers.paging import Merged, list_digest, merged
+from resolvers.stores import able
+from schema.connections import (
+    OrderConnection,
+    OrderEdge,
+    OrderLookup,
+    PageInfo,
+    ReturnConnection,
+    ReturnEdge,
+    SubscriptionConnection,
+    SubscriptionEdge,
+    page_size,
+)
+from schema.customer import Customer, CustomerProfile, CustomerStats
+from schema.emails import Email, canonical_email, same_email
+from schema.inputs import OrderFilter
+from schema.order import Order
+from schema.parts import OrderParts, SubscriptionParts
+from schema.returns import Return
+from schema.subscription import Subscription
+from schema.values import Money
+from schema.vocabulary import ReturnStatus, SubscriptionStatus
+
+if TYPE_CHECKING:
+    from resolvers.context import RequestContext
+    from schema.context import Info
+
+_EVER = OrdersQuery(first=1)
+#: The orders that are looked through for a person's 90-day counts; beyond them the counts are not known.
+_MOST_COUNTED = 100
+_COUNTED_DAYS = 90
+_NOT_COUNTED = frozenset({ReturnStatus.DECLINED, ReturnStatus.CANCELLED})
+
+
+class RequestReads:
+    """One request's reads over several stores."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._stores = context.services.stores
+        self._pages: dict[object, asyncio.Future[Page[Order]]] = {}
+
+    # -- a person
+
+    def person(self, platform: Platform, email: Email) -> Person:
+        from resolvers.loaders import ProfileKey
+
+        async def profiles() -> Sequence[CustomerProfile]:
+            if not platform.supports(Operation.PROFILES):
+                return ()
+            found: Sequence[CustomerProfile] = await self._context.loaders.profiles.load(
+                ProfileKey(platform.config.id, email)
+            )
+            return found
+
+        return Person(email, profiles)
+
+    async def customer(
+        self, email: Email, stores: Sequence[Platform] | None, *, known: bool = False, info: Info | None = None
+    ) -> Customer:
+        """A person by address. `known`: an order or subscription already shows that there is such a person.
+
+        Raises:
+            NotKnown: no store has a record or an order of this address.
+            PlatformError: no store that answered knows it, and one did not answer: it cannot be said.
+        """
+        asked = self._stores.all() if stores is None else list(stores)
+        answers = await ask_all(
+            able(asked, Operation.PROFILES), lambda platform: self.person(platform, email).profiles(), self._instant
+        )
+        profiles = [profile for _, found in answers if not isinstance(found, PlatformError) for profile in found]
+        troubled = issues(answers)
+        if not profiles and not known:
+            await self._must_have_ordered(email, asked, answers, info)
+
+        def first(pick: str) -> Any:
+            return next((value for profile in profiles if (value := getattr(profile, pick))), None)
+
+        return Customer(
+            id=self._context.services.seal.customer_id(email),
+            is_guest=not profiles,
+            profiles=profiles,
+            complete=not troubled,
+            issues=troubled,
+            owner=email,
+            stores=None if stores is None else tuple(platform.config.id for platform in stores),
+            email=email,
+            display_name=first("display_name"),
+            first_name=first("first_name"),
+            last_name=first("last_name"),
+            phone=first("phone"),
+            locale=first("locale"),
+        )
+
+    async def _must_have_ordered(
+        self, email: Email, asked: Sequence[Platform], profiles: Sequence[tuple[Platform, object]], info: Info | None
+    ) -> None:
+        """A guest has no record: somebody is there when an order is."""
+        query, parts = self._orders_wanted_below(info)
+        answers = await ask_all(
+            able(asked, Operation.ORDERS_OF),
+            lambda platform: self._orders_page(platform, email, query, parts),
+            self._instant,
+        )
+        if any(isinstance(page, Page) and page.rows for _, page in answers):
+            return
+        for _, answer in (*profiles, *answers):
+            if isinstance(answer, PlatformError):
+                raise answer
+        raise NotKnown("there is no such customer")
+
+    def _orders_wanted_below(self, info: Info | None) -> tuple[OrdersQuery, OrderParts]:
+        """The first page of orders that the query will ask for anyway, so that it is read once."""
+        if info is None:
+            return _EVER, OrderParts.NONE
+        below = Selection.below(info)
+        for arguments in below.arguments("orders"):
+            if arguments.get("after") is None and not arguments.get("filter"):
+                first = arguments.get("first", 10)
+                if isinstance(first, int) and 1 <= first <= 100:
+                    parts = order_parts(below.at("orders").items(), self._context.decide)
+                    return OrdersQuery(first=first), parts
+        return _EVER, OrderParts.NONE
+
+    async def viewer_customer(self, info: Info) -> Customer | None:
+        bound = self._context.viewer.customer_email
+        if bound is None:
+            return None
+        try:
+            return await self.customer(Email(bound), None, info=info)
+        except NotKnown:
+            return None
+
+    # -- orders
+
+    def customer_orders(
+        self, customer: Customer, info: Info, first: int, after: str | None, filter: OrderFilter | None
+    ) -> Awaitable[OrderConnection]:
+        stores = self._stores.named(customer.stores)
+        return self.orders(customer.owner, stores, info, first, after, filter)
+
+    async def orders(
+        self,
+        email: Email,
+        stores: Sequence[Platform],
+        info: Info,
+        first: int,
+        after: str | None,
+        filter: OrderFilter | None,
+    ) -> OrderConnection:
+        """A person's orders, merged over stores, newest first."""
+        parts = order_parts(Selection.below(info).items(), self._context.decide)
+        page = await self._merged_orders(email, stores, page_size(first), after, filter, parts)
+        return OrderConnection(
+            edges=[OrderEdge(cursor=cursor, node=order) for cursor, order in page.rows],
+            nodes=[order for _, order in page.rows],
+            page_info=PageInfo(has_next_page=page.more, end_cursor=page.end),
+            complete=not page.issues,
+            issues=page.issues,
+        )
+
+    async def _merged_orders(
+        self,
+        email: Email,
+        stores: Sequence[Platform],
+        first: int,
+        after: str | None,
+        filter: OrderFilter | None,
+        parts: OrderParts,
+    ) -> Merged[Order]:
+        asked = able(stores, Operation.ORDERS_OF)
+        chosen = _query(filter)
+
+        async def fetch(platform: Platform, count: int, position: str | None) -> Page[Order]:
+            query = OrdersQuery(count, position, chosen.status, chosen.placed_after, chosen.placed_before)
+            return await self._orders_page(platform, email, query, parts)
+
+        of = list_digest("orders", email, [platform.config.id for platform in asked], chosen)
+        return await merged(
+            asked, fetch, _order_newest, first=first, after=after, of=of, instant=self._instant
+        )
+
+    async def _orders_page(
+        self, platform: Platform, email: Email, query: OrdersQuery, parts: OrderParts
+    ) -> Page[Order]:
+        """One store's stretch of a person's orders; asked twice in a request, it is read once."""
+        key = (platform.config.id, email, query, parts)
+        if (running := self._pages.get(key)) is None:
+            running = self._pages[key] = asyncio.ensure_future(self._read_orders(platform, email, query, parts))
+        return await asyncio.shield(running)
+
+    async def _read_orders(
+        self, platform: Platform, email: Email, query: OrdersQuery, parts: OrderParts
+    ) -> Page[Order]:
+        page = await platform.orders_of(self.person(platform, email), query, parts)
+        mine = [row for row in page.rows if row.node.owner == email]
+        await self._context.services.desk.held.overlay_orders(
+            platform, {row.node.source.native_id: row.node for row in mine}
+        )
+        end = page.rows[-1].position if page.rows and not mine else page.end
+        return Page(mine, page.more, end)
+
+    async def lookup(
+        self, number: str, stores: Sequence[Platform], email: str | None, postal_code: str | None, info: Info
+    ) -> OrderLookup:
+        """What a shopper's order number leads to. Below staff it also takes what only the buyer knows.
+
+        Raises:
+            BadArgument, MalformedEmail: the number is empty, or nothing proves the asker.
+        """
+        wanted = number.strip().lstrip("#").strip()
+        if not wanted or len(wanted) > 64:
+            raise BadArgument("number", "an order number has 1 to 64 characters, such as 1001")
+        address = canonical_email(email) if email is not None else None
+        postal = _postal(postal_code) if postal_code is not None else None
+        if postal == "":
+            raise BadArgument("postalCode", "a postal code has letters or digits")
+        bound = self._context.viewer.customer_email
+        if not self._context.is_staff and bound is None and address is None and postal is None:
+            raise BadArgument("email", "the number alone is not enough: give the e-mail or the postal code of the order")
+        parts = order_parts(Selection.below(info).at("orders"), self._context.decide)
+        if postal is not None:
+            parts |= OrderParts.ADDRESSES
+
+        async def find(platform: Platform) -> Sequence[Order]:
+            found = await platform.orders_by_number(wanted, parts)
+            mine = [order for order in found if self._context.may_see(order.owner)]
+            await self._context.services.desk.held.overlay_orders(
+                platform, {order.source.native_id: order for order in mine}
+            )
+            return [order for order in mine if _proves(order, address, postal)]
+
+        answers = await ask_all(able(stores, Operation.ORDERS_BY_NUMBER), find, self._instant)
+        troubled = issues(answers)
+        orders = [order for _, found in answers if not isinstance(found, PlatformError) for order in found]
+        return OrderLookup(
+            orders=sorted(orders, key=_order_newest, reverse=True), complete=not troubled, issues=troubled
+        )
+
+    # -- subscriptions
+
+    def customer_subscriptions(
+        self, customer: Customer, info: Info, first: int, after: str | None, status: list[SubscriptionStatus] | None
+    ) -> Awaitable[SubscriptionConnection]:
+        stores = self._stores.named(customer.stores)
+        return self.subscriptions(customer.owner, stores, info, first, after, status)
+
+    async def subscriptions(
+        self,
+        email: Email,
+        stores: Sequence[Platform],
+        info: Info,
+        first: int,
+        after: str | None,
+        status: list[SubscriptionStatus] | None = None,
+    ) -> SubscriptionConnection:
+        """A person's subscriptions, merged over stores, newest first."""
+        parts = subscription_parts(Selection.below(info).items(), self._context.decide)
+        asked = able(stores, Operation.SUBSCRIPTIONS_OF)
+        wanted = None if status is None else frozenset(status)
+
+        async def fetch(platform: Platform, count: int, position: str | None) -> Page[Subscription]:
+            page = await platform.subscriptions_of(
+                self.person(platform, email), SubscriptionsQuery(count, position), parts
+            )
+            found = {row.node.source.native_id: row.node for row in page.rows}
+            await self._context.services.desk.held.overlay_subscriptions(platform, found)
+            rows: list[Row[Subscription]] = []
+            for row in page.rows:
+                row.node.owner = row.node.owner or email
+                if row.node.owner == email and (wanted is None or row.node.status in wanted):
+                    rows.append(row)
+            end = page.rows[-1].position if page.rows and not rows else page.end
+            return Page(rows, page.more, end)
+
+        of = list_digest("subscriptions", email, [platform.config.id for platform in asked], sorted(map(str, status or ())))
+        page = await merged(
+            asked, fetch, _subscription_newest, first=page_size(first), after=after, of=of, instant=self._instant
+        )
+        return SubscriptionConnection(
+            edges=[SubscriptionEdge(cursor=cursor, node=found) for cursor, found in page.rows],
+            nodes=[found for _, found in page.rows],
+            page_info=PageInfo(has_next_page=page.more, end_cursor=page.end),
+            complete=not page.issues,
+            issues=page.issues,
+        )
+
+    # -- returns and counts
+
+    async def customer_returns(
+        self, customer: Customer, info: Info, first: int, after: str | None
+    ) -> ReturnConnection:
+        """A person's returns, read off their orders: newest order first, then newest return."""
+        size = page_size(first)
+        parts = return_parts(Selection.below(info).items(), self._context.decide)
+        stores = self._stores.named(customer.stores)
+        position, skip = _split(after)
+        edges: list[ReturnEdge] = []
+        while True:
+            page = await self._merged_orders(customer.owner, stores, size, position, None, parts)
+            before = position
+            for cursor, order in page.rows:
+                found = sorted(order.returns or (), key=_return_newest, reverse=True)
+                for index, node in enumerate(found[skip:], skip):
+                    if len(edges) == size:
+                        return self._returns(edges, True, page)
+                    last = index + 1 == len(found)
+                    edges.append(ReturnEdge(cursor=_join(cursor if last else before, 0 if last else index + 1), node=node))
+                skip, before = 0, cursor
+            if page.issues or not page.more or len(edges) == size:
+                return self._returns(edges, page.more, page)
+            position = page.end
+
+    @staticmethod
+    def _returns(edges: list[ReturnEdge], more: bool, page: Merged[Order]) -> ReturnConnection:
+        return ReturnConnection(
+            edges=edges,
+            nodes=[edge.node for edge in edges],
+            page_info=PageInfo(has_next_page=more, end_cursor=edges[-1].cursor if edges else None),
+            complete=not page.issues,
+            issues=page.issues,
+        )
+
+    async def customer_stats(self, customer: Customer, info: Info) -> CustomerStats:
+        """Counts over every store: what the stores count themselves, and the last 90 days read off the orders."""
+        below = Selection.below(info)
+        stats = CustomerStats()
+        if customer.complete and customer.profiles:
+            counts = [profile.order_count for profile in customer.profiles]
+            if None not in counts:
+                stats.order_count = sum(count for count in counts if count is not None)
+            spent = [profile.total_spent for profile in customer.profiles]
+            if None not in spent:
+                stats.total_spent = _sum([money for money in spent if money is not None])
+        if "returnCount90d" in below or "refundTotal90d" in below:
+            parts = OrderParts.LINES | OrderParts.RETURNS | OrderParts.REFUNDS
+            stores = self._stores.named(customer.stores)
+            page = await self._merged_orders(customer.owner, stores, _MOST_COUNTED, None, None, parts)
+            since = self._context.now - timedelta(days=_COUNTED_DAYS)
+            if not page.issues and not page.more:
+                _count(stats, [order for _, order in page.rows], since)
+        return stats
+
+    # -- small words
+
+    @property
+    def _instant(self) -> float:
+        return self._context.instant
+
+
+def _query(filter: OrderFilter | None) -> OrdersQuery:
+    if filter is None:
+        return OrdersQuery(first=0)
+    for name, instant in (("placedAfter", filter.placed_after), ("placedBefore", filter.placed_before)):
+        if instant is not None and instant.tzinfo is None:
+            raise BadArgument(f"filter.{name}", "a time needs an offset, such as 2026-11-01T00:00:00Z")
+    status = None if filter.status is None else frozenset(filter.status)
+    return OrdersQuery(0, None, status, filter.placed_after, filter.placed_before)
+
+
+def _order_newest(order: Order) -> tuple[object, ...]:
+    return (order.placed_at,)
+
+
+def _subscription_newest(subscription: Subscription) -> tuple[object, ...]:
+    return (subscription.created_at is not None, subscription.created_at or 0)
+
+
+def _return_newest(found: Return) -> tuple[datetime, str]:
+    return found.requested_at, found.id
+
+
+def _postal(text: str) -> str:
+    return "".join(char for char in text.upper() if char.isalnum())
+
+
+def _proves(order: Order, email: Email | None, postal: str | None) -> bool:
+    """Whether what was told besides the number is on the order."""
+    if email is not None and order.owner != email and not same_email(order.email, email):
+        return False
+    if postal is not None:
+        addresses = (order.shipping_address, order.billing_address)
+        return any(address and address.postal_code and _postal(address.postal_code) == postal for address in addresses)
+    return True
+
+
+def _split(after: str | None) -> tuple[str | None, int]:
+    if after is None:
+        return None, 0
+    index, separator, cursor = after.partition(".")
+    if not separator or not index.isascii() or not index.isdigit() or len(index) > 6:
+        raise BadArgument("after", "not a cursor of this API: give an endCursor or a cursor just as it came")
+    return cursor or None, int(index)
+
+
+def _join(cursor: str | None, index: int) -> str:
+    return f"{index}.{cursor or ''}"
+
+
+def _sum(amounts: Sequence[Money]) -> list[Money]:
+    totals: dict[str, Decimal] = {}
+    for money in amounts:
+        totals[money.currency_code] = totals.get(money.currency_code, Decimal(0)) + money.amount
+    return [Money.of(amount, currency) for currency, amount in totals.items()]
+
+
+def _count(stats: CustomerStats, orders: Sequence[Order], since: datetime) -> None:
+    if any(order.returns is None or order.refunds is None for order in orders):
+        return
+    returns = [found for order in orders for found in order.returns or ()]
+    refunds = [found for order in orders for found in order.refunds or ()]
+    stats.return_count90d = sum(found.requested_at >= since and found.status not in _NOT_COUNTED for found in returns)
+    stats.refund_total90d = _sum([found.amount.presentment for found in refunds if found.created_at >= since])
+
+
