@@ -1,0 +1,70 @@
+"""`@guardedBy`: the directive a client can read and the check behind it, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import strawberry
+from strawberry.extensions import FieldExtension
+from strawberry.schema_directive import Location
+from strawberry.types.field import StrawberryField
+
+from schema.context import Info
+from schema.vocabulary import ActionKind, AssuranceLevel
+
+#: How surely a caller must be known before an action is asked for; what `@guardedBy` prints.
+MIN_ASSURANCE: Mapping[ActionKind, AssuranceLevel] = {
+    ActionKind.CANCEL_ORDER: AssuranceLevel.VERIFIED,
+    ActionKind.RETURN_ORDER: AssuranceLevel.VERIFIED,
+    ActionKind.REFUND_ORDER: AssuranceLevel.STAFF,
+    ActionKind.PAUSE_SUBSCRIPTION: AssuranceLevel.VERIFIED,
+    ActionKind.RESUME_SUBSCRIPTION: AssuranceLevel.VERIFIED,
+    ActionKind.CANCEL_SUBSCRIPTION: AssuranceLevel.VERIFIED,
+}
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="This mutation runs only if the merchant's policy allows it.",
+)
+class GuardedBy:
+    action: ActionKind
+    min_assurance: AssuranceLevel = AssuranceLevel.VERIFIED
+
+
+class UnguardedMutation(RuntimeError):
+    """A schema with a mutation that nobody guards must not start."""
+
+
+class Guard(FieldExtension):
+    """Asks the action desk (who, key, can, facts, decision, do, know); the resolver behind it only shapes the answer.
+
+    The desk's answer is the resolver's parent: `strawberry.Parent[Answer]`.
+    """
+
+    def __init__(self, action: ActionKind) -> None:
+        self.action = action
+
+    def apply(self, field: StrawberryField) -> None:
+        if not any(isinstance(directive, GuardedBy) for directive in field.directives):  # a schema may be built twice
+            guarded = GuardedBy(action=self.action, min_assurance=MIN_ASSURANCE[self.action])
+            field.directives = [*field.directives, guarded]
+
+    async def resolve_async(
+        self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any
+    ) -> Any:
+        answer = await info.context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"])
+        found = next_(answer, info, **arguments)
+        return await found if isinstance(found, Awaitable) else found
+
+
+def refuse_unguarded(mutation: type) -> None:
+    """Check that each field of the mutation type carries a guard.
+
+    Raises:
+        UnguardedMutation: one does not; the message names it.
+    """
+    for field in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+        if not any(isinstance(extension, Guard) for extension in field.extensions):
+            raise UnguardedMutation(f"the mutation {field.python_name} carries no @guardedBy; it must not be served")

@@ -1,0 +1,38 @@
+"""The GraphQL schema as it is served; called `api`, since `schema` is a package."""
+
+from __future__ import annotations
+
+from strawberry.federation import Schema
+from strawberry.schema.config import StrawberryConfig
+
+from policies.guard import refuse_unguarded
+from resolvers.mutation import Mutation
+from resolvers.query import Query
+from schema import problems
+from schema.scalars import SCALARS
+
+
+def build_api() -> Schema:
+    """The schema with every type a client can meet.
+
+    Raises:
+        UnguardedMutation: a mutation carries no guard.
+    """
+    refuse_unguarded(Mutation)
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[
+            problems.PolicyDenied,
+            problems.ApprovalRequired,
+            problems.IdentityInsufficient,
+            problems.NotFound,
+            problems.InvalidInput,
+            problems.Conflict,
+            problems.PlatformRefused,
+            problems.PlatformUnavailable,
+            problems.OutcomeUnknown,
+            problems.Unsupported,
+        ],
+        config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    )
