@@ -230,9 +230,12 @@ async def test_extra_headers_are_asked_for_at_each_attempt_and_win() -> None:
 
 
 async def test_cookies_are_not_kept() -> None:
-    async with serving(answer(200, Set_Cookie="session=1")) as server, to(server) as transport:
-        await transport.send(READ)
-        await transport.send(READ)
+    async with serving(answer(200, Set_Cookie="session=1")) as server:
+        url = server.url.replace("127.0.0.1", "acme.example")  # a bare address would get no cookies anyway
+        async with to(url, resolver=lambda: Names("127.0.0.1")) as transport:
+            await transport.send(READ)
+            await transport.send(READ)
+    assert len(server.requests) == 2
     assert all("cookie" not in request.headers for request in server.requests)
 
 
@@ -802,6 +805,21 @@ async def test_the_budget_follows_what_the_platform_reports() -> None:
     ):
         await transport.send(replace(READ, cost=10))
         assert budget.snapshot().available == pytest.approx(400, abs=5)
+
+
+async def test_a_report_leaves_out_what_other_calls_under_way_will_take() -> None:
+    budget = Budget(400, 0.001)
+    async with (
+        serving(SILENCE, answer(200, b'{"available":400}')) as server,
+        to(server, budget=budget, judge=judging(budget)) as transport,
+    ):
+        slow = asyncio.create_task(transport.send(replace(READ, cost=30)))
+        await server.received.wait()
+        for _ in range(2):
+            await transport.send(replace(READ, cost=10))
+            assert budget.snapshot().available == pytest.approx(370, abs=0.1)
+        slow.cancel()
+        await asyncio.wait([slow])
 
 
 async def test_a_429_holds_all_calls_of_the_store_for_the_time_it_asks() -> None:
