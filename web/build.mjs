@@ -14,7 +14,7 @@ const output = process.argv[2] ? path.resolve(process.argv[2]) : path.join(here,
 const PERMISSIVE = new Set(["MIT", "ISC", "0BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "Python-2.0"]);
 
 /** The fonts inside @graphiql/react and monaco-editor have licences of their own. */
-const FONTS = `Fonts: Roboto (Apache-2.0), Fira Code (SIL Open Font License 1.1), Codicons (Creative Commons Attribution 4.0)`;
+const FONTS = `Fonts: Roboto (Apache-2.0; later versions SIL Open Font License 1.1), Fira Code (SIL Open Font License 1.1), Codicons (Creative Commons Attribution 4.0)`;
 
 /** GraphiQL ships its fonts as data: URLs. As files they load only when used, and the page can forbid data: fonts. */
 const fontsAsFiles = {
@@ -51,6 +51,8 @@ const page = {
   chunkNames: "chunk-[hash]",
   assetNames: "fonts/[name]",
   loader: { ".ttf": "file" },
+  // GraphiQL names the formatter's parsers by their CommonJS files, whose exports a dynamic import does not see here.
+  alias: { "prettier/parser-graphql": "prettier/plugins/graphql", "prettier/parser-babel": "prettier/plugins/babel" },
   plugins: [fontsAsFiles],
 };
 

@@ -168,6 +168,20 @@ def test_the_explorer_takes_a_field_out_of_the_query(site: Site, open_graphiql: 
     assert page.complaints() == []
 
 
+def test_the_parts_that_load_later_come_from_the_same_origin(site: Site, open_graphiql: Callable[[str], Any]) -> None:
+    page = open_graphiql(site.page)
+    page.find("button[aria-label^='Prettify query']").click()
+    page.wait(lambda: page.text(page.QUERY).count("\n") == 6, "the formatter to give every field its own line")
+    page.find("button[aria-label='Show Documentation Explorer']").click()
+    page.wait_for_text(".graphiql-doc-explorer", "Root Types", "Query")
+    page.press(page.QUERY, "{ p")
+    page.wait_for_text(".suggest-widget", "parcel")
+    page.find("button[aria-label='Open settings dialog']").click()
+    page.wait_for_text("[role=dialog]", "Theme")
+    assert [url for url in page.requests() if not url.startswith(f"{site.origin}/")] == []
+    assert page.complaints() == []
+
+
 def test_the_editor_marks_a_field_that_the_schema_does_not_have(
     site: Site, open_graphiql: Callable[[str], Any]
 ) -> None:
