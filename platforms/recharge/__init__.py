@@ -1,0 +1,1 @@
+"""Recharge subscriptions, Admin API 2021-11."""

@@ -1,0 +1,455 @@
+"""What is asked of Recharge, and in which order, to read a person's subscriptions and to change one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import ClassVar, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from platforms.addresses import check_base_url
+from platforms.base import (
+    CLOCK_SKEW,
+    CancelSubscription,
+    Done,
+    Outcome,
+    Page,
+    PauseSubscription,
+    Person,
+    Platform,
+    Probe,
+    Request,
+    ResumeSubscription,
+    Row,
+    Services,
+    StoreConfig,
+    SubscriptionsQuery,
+)
+from platforms.errors import BadCredentials, PlatformError, Refused, Unreadable, Unsupported
+from platforms.jsonbody import decode
+from platforms.recharge import mapping, wire
+from platforms.secrets import SecretText
+from platforms.transport import Budget, Call, Limits, Reply, Transport
+from schema.customer import CustomerProfile
+from schema.emails import Email, same_email
+from schema.parts import SubscriptionParts
+from schema.provenance import RateBudget, Source, StoreHealth
+from schema.subscription import Subscription
+from schema.vocabulary import ActionKind, SubscriptionStatus
+
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+
+#: Pages of 250 rows that are read of one list. What is longer is not read to its end, and never taken for whole.
+MAX_PAGES = 8
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.EXPIRED})
+
+
+class RechargeCredentials(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    token: SecretText
+
+
+class RechargeConfig(StoreConfig):
+    """A Recharge account. `extends` names the shop it bills for; without it nothing links into a shop."""
+
+    url: str = wire.BASE_URL
+    credentials: RechargeCredentials
+
+    @model_validator(mode="after")
+    def _address(self) -> RechargeConfig:
+        check_base_url(self.url, allow_private=self.allow_private_address)
+        return self
+
+
+class _Listed(Protocol[R_co]):
+    """One page of a list, whatever the list's name."""
+
+    @property
+    def rows(self) -> Sequence[R_co]: ...
+    @property
+    def next_cursor(self) -> str | None: ...
+
+
+class Recharge(Platform):
+    """Subscriptions and the charges behind them. Orders and products are the shop's; Recharge has billing records."""
+
+    name = "Recharge"
+    Config = RechargeConfig
+    api_version = wire.API_VERSION
+    keeps_pauses = False
+    pause_needs_until = True
+    caveats: ClassVar[Mapping[ActionKind, str]] = {
+        ActionKind.PAUSE_SUBSCRIPTION: (
+            "Recharge has no pause: the next charge is moved to the day the pause ends, so an end must be given."
+        ),
+        ActionKind.RESUME_SUBSCRIPTION: (
+            "Recharge has no pause to end: the next charge is moved back to the day it was due before the pause, "
+            "or to tomorrow where that day has gone by or is not known."
+        ),
+    }
+    scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = {
+        ActionKind.PAUSE_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
+        ActionKind.RESUME_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
+        ActionKind.CANCEL_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
+    }
+
+    def __init__(self, config: RechargeConfig, services: Services | None = None) -> None:
+        super().__init__(config, services)
+        self._zone = ZoneInfo(config.time_zone)
+        self._headers = wire.headers(config.credentials.token.reveal())
+        self._transport = Transport(
+            config.id,
+            config.url,
+            limits=self.services.limits or Limits(),
+            budget=Budget(wire.BUCKET, wire.DRAIN_PER_SECOND),
+            observer=self.services.observer,
+            allow_private=config.allow_private_address,
+            extra_headers=self.services.extra_headers,
+        )
+
+    def health(self) -> StoreHealth:
+        now = self._transport.health()
+        return StoreHealth(
+            status=now.status,
+            rate_budget=RateBudget(**now.budget._asdict()) if now.budget else None,
+            last_error_at=now.last_error_at,
+            circuit_open_until=now.circuit_open_until,
+        )
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _probe(self) -> Probe:
+        """What the token may do, where the store tells (unverified). A token that is not known raises."""
+        warnings: list[str] = []
+        if self.config.currency is None:
+            warnings.append("Recharge does not tell its currency: set `currency` for rows that name none.")
+        try:
+            told = await self._read(wire.token_information(self._headers), wire.TokenInformation, ())
+        except (Refused, Unreadable) as error:
+            if isinstance(error, BadCredentials):
+                raise
+            return Probe(warnings=(*warnings, "What the token may do could not be read."))
+        scopes = frozenset(told.token_information.scopes)
+        missing = {
+            action: lacking
+            for action, needed in self.scopes.items()
+            if (lacking := tuple(scope for scope in needed if scope not in scopes))
+        }
+        warnings += [
+            f"The token lacks {scope}: what needs it will be missing."
+            for scope in (wire.READ_CUSTOMERS, wire.READ_ORDERS, wire.READ_SUBSCRIPTIONS)
+            if not scopes & {scope, scope.replace("read_", "write_")}
+        ]
+        return Probe(missing_scopes=missing, warnings=tuple(warnings))
+
+    # ------------------------------------------------------------------------------------------------ reads
+
+    async def profiles(self, emails: Sequence[Email]) -> Mapping[Email, Sequence[CustomerProfile]]:
+        """One call each: the filter takes one address."""
+        wanted = list(dict.fromkeys(emails))
+        found = await _together(self._customers(wire.customers_by_email(self._headers, email)) for email in wanted)
+        return {
+            email: [self._profile(row) for row in rows if same_email(row.email, email)]
+            for email, rows in zip(wanted, found, strict=True)
+        }
+
+    async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
+        wanted = frozenset(ids)
+        return {
+            str(row.id): self._profile(row)
+            for row in await self._by_id(ids, wire.customers_by_id, wire.CustomerPage, wire.READ_CUSTOMERS)
+            if str(row.id) in wanted
+        }
+
+    async def subscriptions(self, ids: Sequence[str], parts: SubscriptionParts) -> Mapping[str, Subscription]:
+        rows = await self._subscription_rows(ids)
+        return {s.source.native_id: s for s in await self._finish(rows, parts)}
+
+    async def subscriptions_of(
+        self, person: Person, query: SubscriptionsQuery, parts: SubscriptionParts
+    ) -> Page[Subscription]:
+        """All of a person's subscriptions are read and paged here: a customer has few, and the store's own cursor
+        says nothing of what was added since."""
+        customers = [profile.source.native_id for profile in await person.profiles()]
+        orders = asyncio.ensure_future(self._orders_of(customers if SubscriptionParts.CYCLES in parts else ()))
+        try:
+            listed = await _together(self._subscriptions_of_customer(customer) for customer in customers)
+            billed = await orders
+        finally:
+            orders.cancel()
+        rows = sorted({row.id: row for rows in listed for row in rows}.values(), key=_place, reverse=True)
+        if query.after is not None:
+            after = _parse_position(query.after)
+            rows = [row for row in rows if _place(row) < after]
+        nodes = await self._finish(rows[: query.first], parts, owner=person.email, orders=billed)
+        return Page(
+            [Row(node, _position(row)) for node, row in zip(nodes, rows, strict=False)], more=len(rows) > query.first
+        )
+
+    async def subscriptions_of_orders(
+        self, order_ids: Sequence[str], parts: SubscriptionParts
+    ) -> Mapping[str, Sequence[Subscription]]:
+        """One call an order of the shop, one for the subscriptions they were billed for."""
+        wanted = list(dict.fromkeys(order_ids))
+        held: dict[str, set[str]] = defaultdict(set)
+        if self.config.extends is None:
+            for order in await self._by_id(wanted, wire.orders_by_id, wire.OrderPage, wire.READ_ORDERS):
+                if str(order.id) in wanted:
+                    held[str(order.id)] |= mapping.subscriptions_in(order)
+        else:
+            found = await _together(self._orders(wire.orders_by_shop_order(self._headers, id)) for id in wanted)
+            for id, orders in zip(wanted, found, strict=True):
+                for order in orders:
+                    if mapping.external(order.external_order_id) == id:
+                        held[id] |= mapping.subscriptions_in(order)
+        by_id = await self.subscriptions([id for ids in held.values() for id in ids], parts)
+        return {order_id: [by_id[id] for id in by_id if id in held[order_id]] for order_id in wanted}
+
+    async def _finish(
+        self,
+        rows: Sequence[wire.SubscriptionRow],
+        parts: SubscriptionParts,
+        *,
+        owner: Email | None = None,
+        orders: Mapping[str, Sequence[wire.OrderRow] | None] | None = None,
+    ) -> list[Subscription]:
+        """Rows in our words; with the cycles, from one list of billed orders a customer, where they are asked for."""
+        home = self._home()
+        try:
+            found = [mapping.subscription(row, self._source(row), home, owner=owner) for row in rows]
+        except Unreadable as error:
+            error.store = self.config.id
+            raise
+        if SubscriptionParts.CYCLES not in parts:
+            return found
+        if orders is None:
+            orders = await self._orders_of({str(row.customer_id) for row in rows})
+        for row, node in zip(rows, found, strict=True):
+            billed = orders.get(str(row.customer_id))
+            cycles = None if billed is None else mapping.cycles(billed, str(row.id))
+            node.cycles_completed = cycles.completed if cycles else None
+            node.origin_order_ref = mapping.origin(cycles, home)
+        return found
+
+    async def _orders_of(self, customers: Collection[str]) -> dict[str, Sequence[wire.OrderRow] | None]:
+        """The billed orders by customer; None where they cannot be read, or not to the end."""
+
+        async def one(customer: str) -> Sequence[wire.OrderRow] | None:
+            try:
+                orders = await self._orders(wire.orders_of_customer(self._headers, customer))
+            except PlatformError:
+                return None
+            return [order for order in orders if order.customer and str(order.customer.id) == customer]
+
+        wanted = list(customers)
+        return dict(zip(wanted, await _together(one(customer) for customer in wanted), strict=True))
+
+    async def _customers(self, call: Call) -> list[wire.CustomerRow]:
+        return await self._all(call, wire.CustomerPage, wire.READ_CUSTOMERS)
+
+    async def _orders(self, call: Call) -> list[wire.OrderRow]:
+        return await self._all(call, wire.OrderPage, wire.READ_ORDERS)
+
+    async def _subscription_rows(self, ids: Sequence[str]) -> list[wire.SubscriptionRow]:
+        rows = await self._by_id(ids, wire.subscriptions_by_id, wire.SubscriptionPage, wire.READ_SUBSCRIPTIONS)
+        wanted = frozenset(ids)
+        return [row for row in rows if str(row.id) in wanted and row.status != mapping.ONETIME]
+
+    async def _subscriptions_of_customer(self, customer: str) -> list[wire.SubscriptionRow]:
+        rows = await self._all(
+            wire.subscriptions_of_customer(self._headers, customer), wire.SubscriptionPage, wire.READ_SUBSCRIPTIONS
+        )
+        return [row for row in rows if str(row.customer_id) == customer and row.status != mapping.ONETIME]
+
+    async def _by_id(
+        self,
+        ids: Iterable[str],
+        ask: Callable[[Mapping[str, str], Sequence[str]], Call],
+        page: type[_Listed[R]],
+        scope: str,
+    ) -> list[R]:
+        """Rows by native id, 250 a call. What is no number is nobody's id."""
+        wanted = [id for id in dict.fromkeys(ids) if _NUMBER.fullmatch(id)]
+        chunks = [wanted[at : at + wire.MAX_PAGE] for at in range(0, len(wanted), wire.MAX_PAGE)]
+        pages = await _together(self._read(ask(self._headers, chunk), page, (scope,)) for chunk in chunks)
+        return [row for page_ in pages for row in page_.rows]
+
+    async def _all(self, call: Call, page: type[_Listed[R]], scope: str) -> list[R]:
+        """Every row of a list. Raises `Unreadable` when it is longer than `MAX_PAGES`."""
+        rows: list[R] = []
+        following = call
+        for _ in range(MAX_PAGES):
+            got = await self._read(following, page, (scope,))
+            rows += got.rows
+            if not got.next_cursor:
+                return rows
+            following = wire.behind(call, got.next_cursor)
+        raise Unreadable(f"{call.operation}: more than {MAX_PAGES * wire.MAX_PAGE} rows", store=self.config.id)
+
+    async def _read(self, call: Call, type_: type[R], scopes: tuple[str, ...]) -> R:
+        def read(reply: Reply) -> R:
+            return decode(type_, reply, call.operation)
+
+        return await self._transport.send(call, read=read, judge=partial(wire.judge, scopes=scopes))
+
+    # ------------------------------------------------------------------------------------------------ writes
+
+    async def pause_subscription(self, request: PauseSubscription) -> Outcome:
+        """Move the next charge to `until`. Refused without a call: a day that has come, one before the present next
+        charge (the customer would pay sooner), and a subscription that has ended (Recharge would answer success and
+        do nothing)."""
+        subscription, until = request.subscription, request.until
+        if until is None:
+            raise Unsupported(
+                "Recharge cannot pause without an end: give the first day on which it may bill again.",
+                action=ActionKind.PAUSE_SUBSCRIPTION,
+                store=self.config.id,
+            )
+        if subscription.status in _ENDED:
+            raise self._no("The subscription has ended; there is nothing to pause.")
+        if until <= self._today():
+            raise self._no(f"{until} is not in the future.")
+        if subscription.next_billing_at is not None and until < subscription.next_billing_at:
+            raise self._no(
+                f"It next bills on {subscription.next_billing_at}; a pause until {until} would make it bill sooner."
+            )
+        await self._move(subscription, until, pause=True)
+        return Done()
+
+    async def resume_subscription(self, request: ResumeSubscription) -> Outcome:
+        """Move the next charge back to `bill_on`, or to tomorrow; a cancelled one is activated instead.
+
+        Nothing is sent when it already bills by then. One that is not paused, as far as anybody knows, is refused:
+        resuming it would only make it bill sooner.
+        """
+        subscription = request.subscription
+        if subscription.status in _ENDED:
+            await self._write(
+                wire.activate(self._headers, subscription.source.native_id), lambda row: row.status == "active"
+            )
+            return Done()
+        if request.bill_on is None and subscription.status is not SubscriptionStatus.PAUSED:
+            raise self._no("It is not paused; resuming it would only make it bill sooner.")
+        due = self._due(request)
+        if subscription.next_billing_at is None or subscription.next_billing_at > due:
+            await self._move(subscription, due, pause=False)
+        return Done()
+
+    async def cancel_subscription(self, request: CancelSubscription) -> Outcome:
+        """Cancel at once. The comment carries our mark, by which `happened` knows its own work."""
+        await self._write(
+            wire.cancel(self._headers, request.subscription.source.native_id, request.reason, _mark(request.action_id)),
+            lambda row: row.status == "cancelled",
+        )
+        return Done()
+
+    async def happened(self, request: Request, since: datetime) -> Done | None:
+        """By reading the subscription. A resume has happened once the next charge is no longer the one it had."""
+        if not isinstance(request, PauseSubscription | ResumeSubscription | CancelSubscription):
+            raise Unsupported(f"{self.name} has no orders to change.", store=self.config.id)
+        rows = await self._subscription_rows([request.subscription.source.native_id])
+        if not rows:
+            return None
+        row = rows[0]
+        due = mapping.next_billing(row, self._today())
+        active = row.status == "active"
+        done = False
+        match request:
+            case PauseSubscription():
+                done = active and due is not None and due == request.until
+            case ResumeSubscription() if request.subscription.status in _ENDED:
+                done = active
+            case ResumeSubscription():
+                moved = due != request.subscription.next_billing_at
+                done = active and due is not None and (moved or due <= self._due(request))
+            case CancelSubscription():
+                marked = _mark(request.action_id) in (row.cancellation_reason_comments or "")
+                fresh = row.cancelled_at is not None and row.cancelled_at >= since - CLOCK_SKEW
+                done = row.status == "cancelled" and (marked or fresh)
+        return Done() if done else None
+
+    async def _move(self, subscription: Subscription, day: date, *, pause: bool) -> None:
+        def moved(row: wire.SubscriptionRow) -> bool:
+            return mapping.day(row.next_charge_scheduled_at) == day
+
+        await self._write(
+            wire.set_next_charge_date(self._headers, subscription.source.native_id, day, pause=pause), moved
+        )
+
+    async def _write(self, call: Call, shows: Callable[[wire.SubscriptionRow], bool]) -> None:
+        """Send a write. A success whose subscription does not show the effect leaves the outcome unknown."""
+
+        def read(reply: Reply) -> None:
+            if not shows(decode(wire.OneSubscription, reply, call.operation).subscription):
+                raise Unreadable("Recharge answered success, but the subscription does not show it")
+
+        await self._transport.send(call, read=read, judge=partial(wire.judge, scopes=(wire.WRITE_SUBSCRIPTIONS,)))
+
+    def _no(self, message: str) -> Refused:
+        return Refused(message, store=self.config.id)
+
+    # ------------------------------------------------------------------------------------------------ small words
+
+    def _today(self) -> date:
+        return self.services.clock().astimezone(self._zone).date()
+
+    def _due(self, request: ResumeSubscription) -> date:
+        """The day a resumed subscription is to bill: never today, since a charge within minutes surprises."""
+        tomorrow = self._today() + timedelta(days=1)
+        return max(request.bill_on or tomorrow, tomorrow)
+
+    def _home(self) -> mapping.Home:
+        return mapping.Home(self.config.id, self.config.extends, self.store.currency_code, self._today())
+
+    def _profile(self, row: wire.CustomerRow) -> CustomerProfile:
+        shop_id = mapping.external(row.external_customer_id)
+        source = self.source(str(row.id), raw={"external_customer_id": shop_id})
+        return mapping.profile(row, source, self._home())
+
+    def _source(self, row: wire.SubscriptionRow) -> Source:
+        return self.source(str(row.id), raw={name: getattr(row, name) for name in mapping.RAW})
+
+
+async def _together(work: Iterable[Awaitable[R]]) -> list[R]:
+    """All at once, in order; when one fails the others are ended with it."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _mark(action_id: str) -> str:
+    return f"Aftersale {action_id}"
+
+
+def _place(row: wire.SubscriptionRow) -> tuple[datetime, int]:
+    return row.created_at, row.id
+
+
+def _position(row: wire.SubscriptionRow) -> str:
+    return f"{row.created_at.isoformat()}/{row.id}"
+
+
+def _parse_position(text: str) -> tuple[datetime, int]:
+    at, _, id = text.partition("/")
+    try:
+        moment = datetime.fromisoformat(at)
+        place = moment, int(id)
+    except ValueError:
+        raise Refused("this is not a place in a list of this store") from None
+    if moment.tzinfo is None:
+        raise Refused("this is not a place in a list of this store")
+    return place

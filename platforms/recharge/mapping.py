@@ -1,0 +1,256 @@
+"""What Recharge's words mean in ours: statuses, intervals, money and the links into the shop it bills for."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+
+from platforms.errors import Unreadable
+from platforms.recharge.wire import Count, CustomerRow, External, Flag, OrderRow, SubscriptionRow
+from schema.customer import CustomerProfile
+from schema.emails import Email, email_or_none
+from schema.ids import make_id
+from schema.order import ProductRef
+from schema.provenance import Source
+from schema.subscription import OrderRef, ProfileRef, Subscription, SubscriptionLine
+from schema.values import Interval, Money
+from schema.vocabulary import IntervalUnit, SubscriptionStatus
+
+# https://developer.rechargepayments.com/2021-11/subscriptions/subscription_object ("status")
+STATUS: Mapping[str, SubscriptionStatus] = {
+    "active": SubscriptionStatus.ACTIVE,
+    "cancelled": SubscriptionStatus.CANCELLED,
+    "expired": SubscriptionStatus.EXPIRED,
+}
+
+#: A single extra item of a next charge; it lives in the same list and is no subscription.
+ONETIME = "onetime"
+
+UNIT: Mapping[str, IntervalUnit] = {
+    "day": IntervalUnit.DAY,
+    "week": IntervalUnit.WEEK,
+    "month": IntervalUnit.MONTH,
+    "year": IntervalUnit.YEAR,
+}
+
+#: Values of the platform that staff may read as they are.
+RAW = (
+    "status",
+    "address_id",
+    "next_charge_scheduled_at",
+    "has_queued_charges",
+    "max_retries_reached",
+    "is_prepaid",
+    "cancellation_reason",
+    "cancellation_reason_comments",
+)
+
+#: The day where the store is and the day where Recharge bills may differ by one.
+_TOLERANCE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What of the store a mapping needs to know."""
+
+    store: str
+    #: The shop it bills for, by our id.
+    shop: str | None
+    #: ISO 4217; for rows that name no currency.
+    currency: str
+    #: In the store's time zone.
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """What the billed orders of one subscription tell."""
+
+    completed: int
+    #: The shop's order that the oldest of them made.
+    origin: str | None
+
+
+def profile(row: CustomerRow, source: Source, home: Home) -> CustomerProfile:
+    names = [name for name in (row.first_name, row.last_name) if name]
+    return CustomerProfile(
+        id=make_id("CustomerProfile", home.store, str(row.id)),
+        source=source,
+        display_name=" ".join(names) or None,
+        email=row.email or None,
+        phone=row.phone or None,
+        created_at=row.created_at.astimezone(UTC) if row.created_at else None,
+        first_name=row.first_name or None,
+        last_name=row.last_name or None,
+        owner=email_or_none(row.email),
+    )
+
+
+def subscription(row: SubscriptionRow, source: Source, home: Home, *, owner: Email | None = None) -> Subscription:
+    """A subscription without its cycles."""
+    billing = interval(row.charge_interval_frequency, row.order_interval_unit, "charge_interval_frequency")
+    status = status_of(row, billing, home.today)
+    due = next_billing(row, home.today)
+    return Subscription(
+        id=make_id("SubscriptionContract", home.store, str(row.id)),
+        source=source,
+        status=status,
+        native_status=row.status,
+        lines=[line(row, home)],
+        billing_interval=billing,
+        delivery_interval=interval(row.order_interval_frequency, row.order_interval_unit, "order_interval_frequency"),
+        payment_failed=flag(row.max_retries_reached, "max_retries_reached"),
+        next_billing_at=due,
+        paused_until=due if status is SubscriptionStatus.PAUSED else None,
+        max_cycles=count(row.expire_after_specific_number_of_charges, "expire_after_specific_number_of_charges"),
+        is_prepaid=None if row.is_prepaid is None else flag(row.is_prepaid, "is_prepaid"),
+        cancel_reason=row.cancellation_reason or None,
+        created_at=row.created_at.astimezone(UTC),
+        owner=owner,
+        customer_ref=ProfileRef(home.store, str(row.customer_id)),
+    )
+
+
+def status_of(row: SubscriptionRow, billing: Interval, today: date) -> SubscriptionStatus:
+    """Recharge knows no pause, so one is derived.
+
+    An active subscription in its rhythm bills within one charge interval from today. It is PAUSED while its next
+    charge is farther away than that, by more than a day; where the charge is tied to a day of the week or month, by
+    more than a week or month, which a first charge may be put off by. A skipped charge reads as a pause until the
+    skipped day has come; a pause that ends within one interval cannot be told from the rhythm.
+    """
+    status = STATUS.get(row.status, SubscriptionStatus.UNKNOWN)
+    if status is not SubscriptionStatus.ACTIVE:
+        return status
+    if flag(row.max_retries_reached, "max_retries_reached"):
+        return SubscriptionStatus.PAYMENT_FAILED
+    due = day(row.next_charge_scheduled_at)
+    if due is not None and due > later(today, billing) + _slack(row):
+        return SubscriptionStatus.PAUSED
+    return status
+
+
+def _slack(row: SubscriptionRow) -> timedelta:
+    if row.order_day_of_month is not None:
+        return _TOLERANCE + timedelta(days=31)
+    if row.order_day_of_week is not None:
+        return _TOLERANCE + timedelta(days=7)
+    return _TOLERANCE
+
+
+def next_billing(row: SubscriptionRow, today: date) -> date | None:
+    """The day of the next charge. A day gone by on a subscription whose retries are used up is not one to come."""
+    due = day(row.next_charge_scheduled_at)
+    if due is not None and due < today and flag(row.max_retries_reached, "max_retries_reached"):
+        return None
+    return due
+
+
+def line(row: SubscriptionRow, home: Home) -> SubscriptionLine:
+    product = external(row.external_product_id)
+    title = row.product_title or row.variant_title or row.sku or ""
+    return SubscriptionLine(
+        title=f"{title} - {row.variant_title}" if row.product_title and row.variant_title else title,
+        quantity=row.quantity,
+        price=Money.of(row.price, row.presentment_currency or home.currency),
+        sku=row.sku or None,
+        product_ref=(
+            ProductRef(home.shop, product, external(row.external_variant_id)) if home.shop and product else None
+        ),
+    )
+
+
+def cycles(orders: Iterable[OrderRow], subscription_id: str) -> Cycles:
+    """Charges that went through, each counted once: a prepaid charge makes several orders."""
+    billed = sorted(
+        (order for order in orders if order.status == "success" and subscription_id in subscriptions_in(order)),
+        key=lambda order: (order.created_at, order.id),
+    )
+    charges = {
+        f"charge {order.charge.id}" if order.charge and order.charge.id is not None else f"order {order.id}"
+        for order in billed
+    }
+    return Cycles(len(charges), external(billed[0].external_order_id) if billed else None)
+
+
+def origin(found: Cycles | None, home: Home) -> OrderRef | None:
+    return OrderRef(home.shop, found.origin) if found and found.origin and home.shop else None
+
+
+def subscriptions_in(order: OrderRow) -> frozenset[str]:
+    """The ids of the subscriptions an order was billed for."""
+    return frozenset(
+        str(item.purchase_item_id)
+        for item in order.line_items
+        if item.purchase_item_type == "subscription" and item.purchase_item_id is not None
+    )
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+
+def external(value: External | None) -> str | None:
+    """An id of the shop: `{"ecommerce": "7001"}`, with null or nothing where there is none."""
+    if value is None or value.ecommerce in (None, ""):
+        return None
+    return str(value.ecommerce)
+
+
+def flag(value: Flag, name: str) -> bool:
+    """true, 1 and "1" alike; missing is false."""
+    match value:
+        case bool() | None:
+            return bool(value)
+        case 0 | "0" | "false" | "":
+            return False
+        case 1 | "1" | "true":
+            return True
+    raise Unreadable(f"the subscription's {name} is neither true nor false")
+
+
+def count(value: Count, name: str) -> int | None:
+    """A number that may come as text."""
+    if value is None or value == "":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise Unreadable(f"the subscription's {name} is not a number") from None
+
+
+def interval(frequency: Count, unit: str | None, name: str) -> Interval:
+    """Charges and orders share `order_interval_unit`."""
+    number = count(frequency, name)
+    if number is None or number < 1:
+        raise Unreadable(f"the subscription has no {name}")
+    if unit is None or unit not in UNIT:
+        raise Unreadable("the subscription has no order_interval_unit, or one we do not know")
+    return Interval(unit=UNIT[unit], count=number)
+
+
+def day(value: str | None) -> date | None:
+    """A day, also where it comes with a time behind it."""
+    if not value:
+        return None
+    try:
+        return date.fromisoformat(value[:10])
+    except ValueError:
+        raise Unreadable("the subscription's next_charge_scheduled_at is not a day") from None
+
+
+def later(start: date, by: Interval) -> date:
+    """`start` and one interval; the last day of a month where that month is shorter."""
+    try:
+        match by.unit:
+            case IntervalUnit.DAY:
+                return start + timedelta(days=by.count)
+            case IntervalUnit.WEEK:
+                return start + timedelta(weeks=by.count)
+            case _:
+                months = start.month - 1 + by.count * (12 if by.unit is IntervalUnit.YEAR else 1)
+                year, month = start.year + months // 12, months % 12 + 1
+                return date(year, month, min(start.day, calendar.monthrange(year, month)[1]))
+    except (OverflowError, ValueError):
+        return date.max - timedelta(days=60)
