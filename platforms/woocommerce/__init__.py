@@ -1,0 +1,1 @@
+"""WooCommerce REST v3, with the Subscriptions plug-in where the shop has it."""

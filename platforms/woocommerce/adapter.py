@@ -1,0 +1,739 @@
+"""What a WooCommerce shop is asked, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from platforms.addresses import check_base_url
+from platforms.base import (
+    SUBSCRIPTION_ACTIONS,
+    CancelOrder,
+    CancelSubscription,
+    Done,
+    Operation,
+    OrdersQuery,
+    Outcome,
+    Page,
+    PauseSubscription,
+    Person,
+    Platform,
+    Probe,
+    Request,
+    ResumeSubscription,
+    ReturnOrder,
+    Row,
+    Services,
+    StoreConfig,
+    SubscriptionsQuery,
+)
+from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
+from platforms.jsonbody import decode
+from platforms.secrets import SecretText
+from platforms.transport import Call, Limits, Reply, Transport
+from platforms.woocommerce import mapping, wire
+from schema.customer import CustomerProfile
+from schema.emails import Email, email_or_none, same_email
+from schema.order import Order
+from schema.parts import OrderParts, SubscriptionParts
+from schema.product import Product
+from schema.provenance import RateBudget, StoreHealth
+from schema.subscription import Subscription
+from schema.vocabulary import ActionKind, OrderStatus, SubscriptionStatus
+
+T = TypeVar("T")
+
+#: A list that over-matches is followed for so many pages in one go; then the answer is what was found, and goes on.
+_PAGES = 5
+#: Refunds change what is left of a line, and are told in a call of their own.
+_NEEDS_REFUNDS = OrderParts.LINES | OrderParts.RETURNS | OrderParts.REFUNDS
+_NO_PLUGIN = "WooCommerce Subscriptions is not installed in this shop."
+_SECOND = timedelta(seconds=1)
+
+
+class Credentials(BaseModel):
+    """A REST key of the shop (WooCommerce > Settings > Advanced > REST API)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    consumer_key: SecretText
+    consumer_secret: SecretText
+
+
+class WooCommerceConfig(StoreConfig):
+    """One WooCommerce shop."""
+
+    platform: Literal["woocommerce"] = "woocommerce"
+    #: The site's address, such as `https://eu.acme.example`; with its folder where it lives in one.
+    url: str
+    credentials: Credentials
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> WooCommerceConfig:
+        check_base_url(self.url, allow_private=self.allow_private_address)
+        return self
+
+
+class WooCommerce(Platform):
+    """REST v3 with Basic authentication; Subscriptions where the plug-in answers."""
+
+    name = "WooCommerce"
+    Config = WooCommerceConfig
+    api_version = "wc/v3"
+    keeps_returns = False
+    caveats: ClassVar[Mapping[ActionKind, str]] = {
+        ActionKind.CANCEL_ORDER: (
+            "Cancelling always puts the goods back into stock and never pays money back: refund a paid order as well."
+        ),
+        ActionKind.RETURN_ORDER: (
+            "WooCommerce has no returns: the gateway keeps the record and leaves a private note on the order."
+        ),
+        ActionKind.PAUSE_SUBSCRIPTION: "A pause has no end date: it lasts until the subscription is resumed.",
+    }
+    scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = dict.fromkeys(
+        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, *SUBSCRIPTION_ACTIONS), (wire.WRITE_PERMISSION,)
+    )
+
+    config: WooCommerceConfig
+
+    def __init__(self, config: StoreConfig, services: Services | None = None) -> None:
+        if not isinstance(config, WooCommerceConfig):
+            raise TypeError("a WooCommerce store needs a WooCommerceConfig")
+        super().__init__(config, services)
+        key, secret = config.credentials.consumer_key.reveal(), config.credentials.consumer_secret.reveal()
+        self._authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+        self._transport = Transport(
+            config.id,
+            config.url,
+            limits=self.services.limits or Limits(),
+            observer=self.services.observer,
+            judge=wire.judge,
+            allow_private=config.allow_private_address,
+            extra_headers=self.services.extra_headers,
+        )
+        self._home = mapping.Home(config.id, config.url, config.time_zone, self.source)
+        #: Whether the shop has accepted the key for something: then a refused write is not about the secret.
+        self._key_works = False
+        self._currency: str | None = config.currency
+        self._currency_lock = asyncio.Lock()
+
+    # -- the store itself
+
+    def health(self) -> StoreHealth:
+        now = self._transport.health()
+        budget = now.budget
+        return StoreHealth(
+            status=now.status,
+            rate_budget=RateBudget(
+                available=budget.available,
+                maximum=budget.maximum,
+                restore_per_second=budget.restore_per_second,
+            )
+            if budget
+            else None,
+            last_error_at=now.last_error_at,
+            circuit_open_until=now.circuit_open_until,
+        )
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _probe(self) -> Probe:
+        currency, plugin = await _together(self._settled_currency(), self._has_subscriptions())
+        warnings = []
+        if currency is None and self.config.currency is None:
+            warnings.append("The key may not read the shop's currency: set `currency` for this store.")
+        if currency is not None and self.config.currency not in (None, currency):
+            warnings.append(f"The shop's currency is {currency}, not {self.config.currency} as configured.")
+        return Probe(
+            currency=currency or self.config.currency,
+            absent={} if plugin else dict.fromkeys(SUBSCRIPTION_ACTIONS, _NO_PLUGIN),
+            # A key does not tell its own permission; it shows when the first write is refused.
+            missing_scopes=self.found.missing_scopes if self.found else {},
+            warnings=tuple(warnings),
+        )
+
+    async def _settled_currency(self) -> str | None:
+        """The shop's own word, ISO 4217; None where the key may not read settings."""
+        try:
+            setting = await self._read(wire.currency_setting(), wire.Setting, "the currency setting")
+        except BadCredentials:
+            raise
+        except Refused:
+            return None
+        word = setting.value
+        if not isinstance(word, str) or len(word) != 3 or not (word.isascii() and word.isalpha() and word.isupper()):
+            raise Unreadable("setting.value is not a currency", store=self.config.id)
+        return word
+
+    async def _has_subscriptions(self) -> bool:
+        try:
+            await self._read(wire.subscription_statuses(), dict[str, Any], "the subscription statuses")
+        except wire.NoRoute:
+            return False
+        return True
+
+    async def _product_currency(self) -> str | None:
+        """Configured, probed, or asked for once."""
+        async with self._currency_lock:
+            if self._currency is None:
+                found = self.found.currency if self.found else None
+                self._currency = found or await self._settled_currency()
+            return self._currency
+
+    def supports(self, operation: Operation) -> bool:
+        if operation in _SUBSCRIPTION_OPERATIONS and self._plugin_is_absent():
+            return False
+        return super().supports(operation)
+
+    def _plugin_is_absent(self) -> bool:
+        return self.found is not None and ActionKind.PAUSE_SUBSCRIPTION in self.found.absent
+
+    def _remember_absent(self) -> None:
+        self.found = replace(self.found or Probe(), absent=dict.fromkeys(SUBSCRIPTION_ACTIONS, _NO_PLUGIN))
+
+    # -- orders
+
+    async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
+        wanted = _native(ids)
+        rows = await self._batches(wanted, wire.orders_by_ids, list[wire.OrderRow], "orders")
+        shown = [row for row in rows if str(row.id) in wanted and mapping.is_shown(row)]
+        return {order.source.native_id: order for order in await self._orders(shown, parts)}
+
+    async def orders_by_number(self, number: str, parts: OrderParts) -> Sequence[Order]:
+        """There is no such filter. In core the number is the id; a plug-in that counts otherwise is found by search,
+        which over-matches and is followed for a few pages."""
+        wanted = number.strip().removeprefix("#")
+        if not wanted:
+            return []
+        if ids := _native([wanted]):
+            rows = await self._read(wire.orders_by_ids(ids), list[wire.OrderRow], "orders")
+            if found := _numbered(rows, wanted):
+                return await self._orders(found, parts)
+        rows = []
+        for page in range(1, _PAGES + 1):
+            more = await self._read(wire.orders_search(wanted, page), list[wire.OrderRow], "orders")
+            rows += more
+            if len(more) < wire.MOST:
+                break
+        return await self._orders(_numbered(rows, wanted), parts)
+
+    async def orders_of(self, person: Person, query: OrdersQuery, parts: OrderParts) -> Page[Order]:
+        """Two routes, merged: the orders of each customer record, and those placed as a guest with this address."""
+        profiles = await person.profiles()
+        records = {
+            int(profile.source.native_id): person.email
+            for profile in profiles
+            if same_email(profile.email, person.email)
+        }
+        after = _position(query.after) if query.after else None
+
+        def of_record(customer: int) -> Callable[[wire.OrderRow], bool]:
+            return lambda row: row.customer_id == customer
+
+        def of_guest(row: wire.OrderRow) -> bool:
+            return row.customer_id == 0 and same_email(row.billing.email, person.email)
+
+        stretches = await _together(
+            *(self._stretch(query, after, of_record(record), customer=record) for record in records),
+            self._stretch(query, after, of_guest, customer=0, search=person.email),
+        )
+        # Only as far down as every route has been read is the merged list complete.
+        cut = max((stretch.read_to for stretch in stretches if stretch.read_to is not None), default=None)
+        merged = {row.id: row for stretch in stretches for row in stretch.rows}
+        ready = sorted(
+            (row for row in merged.values() if cut is None or _key(row) >= cut), key=lambda row: _key(row), reverse=True
+        )
+        given = ready[: query.first]
+        orders = await self._orders(given, parts, known=records)
+        return Page(
+            rows=[Row(order, _written(_key(row))) for row, order in zip(given, orders, strict=True)],
+            more=cut is not None or len(ready) > len(given),
+            end=None if given or cut is None else _written(cut),
+        )
+
+    async def _stretch(
+        self,
+        query: OrdersQuery,
+        after: _Key | None,
+        mine: Callable[[wire.OrderRow], bool],
+        *,
+        customer: int,
+        search: str | None = None,
+    ) -> _Stretch:
+        """The next rows of one route, newest first, at least `query.first` of them where there are so many.
+
+        Paging is by date, not by page number, so inserts move nothing. A full page may end in the middle of a second:
+        that second counts as not yet read, and is asked for again.
+        """
+        statuses = _words(query.status)
+        per_page = min(query.first + 1, wire.MOST)
+        oldest_wanted = query.placed_after
+        before = query.placed_before
+        if after is not None:
+            before = min(filter(None, (before, after.at + _SECOND)))
+        rows: dict[int, wire.OrderRow] = {}
+        read_to: _Key | None = after
+        page = 1
+        for _ in range(_PAGES):
+            found = await self._read(
+                wire.orders_list(
+                    customer=customer,
+                    search=search,
+                    statuses=statuses,
+                    # Exclusive there, inclusive here; a bound between two seconds is rounded outwards.
+                    placed_after=oldest_wanted - _SECOND if oldest_wanted else None,
+                    placed_before=before + _SECOND if before and before.microsecond else before,
+                    per_page=per_page,
+                    page=page,
+                ),
+                list[wire.OrderRow],
+                "orders",
+            )
+            for row in found:
+                if mine(row) and mapping.is_shown(row) and _admits(query, row) and (after is None or _key(row) < after):
+                    rows[row.id] = row
+            if len(found) < per_page:
+                return _Stretch(list(rows.values()), None)
+            dates = [mapping.placed_at(row) for row in found if row.date_created_gmt]  # a draft may have none
+            oldest = min(dates, default=None)
+            if oldest is None or (before is not None and oldest + _SECOND >= before):
+                # More orders in one second than the page holds.
+                page = page + 1 if per_page == wire.MOST else 1
+                per_page = wire.MOST
+                read_to = read_to if before is None else _Key(before, -1)
+                continue
+            read_to = _Key(oldest + _SECOND, -1)
+            if sum(1 for row in rows.values() if _key(row) >= read_to) >= query.first:
+                break
+            before, page = oldest + _SECOND, 1
+        return _Stretch([row for row in rows.values() if read_to is None or _key(row) >= read_to], read_to)
+
+    async def _orders(
+        self, rows: Sequence[wire.OrderRow], parts: OrderParts, known: Mapping[int, Email] | None = None
+    ) -> list[Order]:
+        """Orders with their owners and, where parts need them, their refunds: in the order of `rows`."""
+        unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
+        refunded = [row.id for row in rows if row.refunds] if parts & _NEEDS_REFUNDS else []
+        customers, refunds = await _together(
+            self._batches([str(one) for one in unknown], wire.customers_by_ids, list[wire.CustomerRow], "customers"),
+            self._refunds(refunded),
+        )
+        emails = {row.id: email_or_none(row.email) for row in customers} | dict(known or {})
+        return [
+            mapping.order(
+                row,
+                parts,
+                self._home,
+                # A record that is gone leaves the address on the order.
+                emails[row.customer_id] if row.customer_id in emails else email_or_none(row.billing.email),
+                refunds.get(row.id),
+            )
+            for row in rows
+        ]
+
+    async def _refunds(self, orders: Sequence[int]) -> Mapping[int, Sequence[wire.RefundRow]]:
+        """By order; one that could not be read is left out."""
+
+        async def one(order: int) -> Sequence[wire.RefundRow] | None:
+            with suppress(PlatformError):
+                return await self._read(wire.refunds(order), list[wire.RefundRow], "refunds")
+            return None
+
+        found = await _together(*(one(order) for order in orders))
+        return {order: rows for order, rows in zip(orders, found, strict=True) if rows is not None}
+
+    # -- customers
+
+    async def profiles(self, emails: Sequence[Email]) -> Mapping[Email, Sequence[CustomerProfile]]:
+        """One call for each address: there is no list of addresses."""
+        wanted = list(dict.fromkeys(emails))
+
+        async def one(email: Email) -> Sequence[CustomerProfile]:
+            try:
+                rows = await self._read(wire.customers_by_email(email), list[wire.CustomerRow], "customers")
+            except Refused as error:
+                # WordPress takes fewer addresses for valid than there are: nobody there has such a one.
+                if type(error) is Refused and any(native.code == "rest_invalid_param" for native in error.native):
+                    return []
+                raise
+            return [mapping.profile(row, self._home) for row in rows if same_email(row.email, email)]
+
+        return dict(zip(wanted, await _together(*map(one, wanted)), strict=True))
+
+    async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
+        wanted = _native(ids)
+        rows = await self._batches(wanted, wire.customers_by_ids, list[wire.CustomerRow], "customers")
+        return {str(row.id): mapping.profile(row, self._home) for row in rows if str(row.id) in wanted}
+
+    # -- products
+
+    async def products(self, ids: Sequence[str]) -> Mapping[str, Product]:
+        """One call, and one more for each product that has variations."""
+        wanted = _native(ids)
+        if not wanted:
+            return {}
+        rows, currency = await _together(
+            self._batches(wanted, wire.products_by_ids, list[wire.ProductRow], "products"), self._product_currency()
+        )
+        rows = [row for row in rows if str(row.id) in wanted]
+        variable = [row.id for row in rows if row.type in ("variable", "variable-subscription")]
+        found = dict(zip(variable, await _together(*map(self._variations, variable)), strict=True))
+        return {str(row.id): mapping.product(row, self._home, currency, found.get(row.id)) for row in rows}
+
+    async def _variations(self, product: int) -> Sequence[wire.VariationRow]:
+        rows: list[wire.VariationRow] = []
+        page = 0
+        while len(rows) == page * wire.MOST:
+            page += 1
+            try:
+                rows += await self._read(wire.variations(product, page), list[wire.VariationRow], "variations")
+            except wire.Missing:  # taken away meanwhile
+                break
+        return rows
+
+    # -- subscriptions
+
+    async def subscriptions(self, ids: Sequence[str], parts: SubscriptionParts) -> Mapping[str, Subscription]:
+        wanted = _native(ids)
+        rows = await self._subscription_rows(
+            lambda: self._batches(wanted, wire.subscriptions_by_ids, list[wire.SubscriptionRow], "subscriptions")
+        )
+        found = await self._subscriptions([row for row in rows if str(row.id) in wanted], parts, {})
+        return {one.source.native_id: one for one in found}
+
+    async def subscriptions_of(
+        self, person: Person, query: SubscriptionsQuery, parts: SubscriptionParts
+    ) -> Page[Subscription]:
+        """A person has few: all are read, then the page is cut. Dates of this list cannot be asked for in UTC."""
+        if self._plugin_is_absent():
+            return Page([], more=False)
+        records = {
+            int(profile.source.native_id): person.email
+            for profile in await person.profiles()
+            if same_email(profile.email, person.email)
+        }
+        lists = await _together(*map(self._all_of_customer, records))
+        after = _position(query.after) if query.after else None
+        rows = sorted(
+            {row.id: row for rows in lists for row in rows}.values(),
+            key=lambda row: _subscription_key(row),
+            reverse=True,
+        )
+        left = [row for row in rows if after is None or _subscription_key(row) < after]
+        given = left[: query.first]
+        nodes = await self._subscriptions(given, parts, records)
+        return Page(
+            rows=[Row(node, _written(_subscription_key(row))) for row, node in zip(given, nodes, strict=True)],
+            more=len(left) > len(given),
+        )
+
+    async def subscriptions_of_orders(
+        self, order_ids: Sequence[str], parts: SubscriptionParts
+    ) -> Mapping[str, Sequence[Subscription]]:
+        """Those that began with one of these orders. From a renewal order there is no way back to its subscription."""
+        wanted = _native(order_ids)
+        rows = await self._subscription_rows(
+            lambda: self._batches(wanted, wire.subscriptions_of_parents, list[wire.SubscriptionRow], "subscriptions")
+        )
+        mine = [row for row in rows if str(row.parent_id) in wanted]
+        found: dict[str, list[Subscription]] = {}
+        for row, node in zip(mine, await self._subscriptions(mine, parts, {}), strict=True):
+            found.setdefault(str(row.parent_id), []).append(node)
+        return found
+
+    async def _all_of_customer(self, customer: int) -> list[wire.SubscriptionRow]:
+        rows: list[wire.SubscriptionRow] = []
+        for page in range(1, _PAGES + 1):
+            call = wire.subscriptions_of_customer(str(customer), page)
+            found = await self._subscription_rows(
+                partial(self._read, call, list[wire.SubscriptionRow], "subscriptions")
+            )
+            rows += [row for row in found if row.customer_id == customer]
+            if len(found) < wire.MOST:
+                break
+        return rows
+
+    async def _subscription_rows(
+        self, ask: Callable[[], Awaitable[Sequence[wire.SubscriptionRow]]]
+    ) -> Sequence[wire.SubscriptionRow]:
+        """A shop without the plug-in has no subscriptions; that is no error, and is asked only once."""
+        if self._plugin_is_absent():
+            return []
+        try:
+            return await ask()
+        except wire.NoRoute:
+            self._remember_absent()
+            return []
+
+    async def _subscriptions(
+        self, rows: Sequence[wire.SubscriptionRow], parts: SubscriptionParts, known: Mapping[int, Email]
+    ) -> list[Subscription]:
+        cycles = bool(parts & SubscriptionParts.CYCLES)
+
+        async def orders(row: wire.SubscriptionRow) -> Sequence[wire.SubscriptionOrderRow] | None:
+            held = row.status == mapping.HELD
+            if not cycles and not held:
+                return None
+            try:
+                call = wire.subscription_orders(row.id)
+                return await self._read(call, list[wire.SubscriptionOrderRow], "a subscription's orders")
+            except PlatformError:
+                if held:  # whether it is paused or its payment failed would be a guess
+                    raise
+                return None
+
+        found = await _together(*map(orders, rows))
+        return [
+            mapping.subscription(row, self._home, one, with_cycles=cycles, owner=known.get(row.customer_id))
+            for row, one in zip(rows, found, strict=True)
+        ]
+
+    # -- writes
+
+    async def cancel_order(self, request: CancelOrder) -> Outcome:
+        """Core never refuses, always restocks and never refunds; the shop's own settings say who gets an e-mail."""
+        native = request.order.source.native_id
+        state = await self._write(
+            wire.cancel_order(native), wire.OrderState, "the cancelled order", ActionKind.CANCEL_ORDER
+        )
+        if state.status != "cancelled":
+            raise Refused("the shop took the call and did not cancel the order", store=self.config.id)
+        with suppress(PlatformError):  # the order is cancelled, note or no note
+            await self._write(
+                wire.leave_note(native, _cancel_note(request)), wire.NoteRow, "the note", ActionKind.CANCEL_ORDER
+            )
+        return Done()
+
+    async def return_order(self, request: ReturnOrder) -> Outcome:
+        native = request.order.source.native_id
+        note = await self._write(
+            wire.leave_note(native, _return_note(request)), wire.NoteRow, "the note", ActionKind.RETURN_ORDER
+        )
+        return Done(str(note.id))
+
+    async def pause_subscription(self, request: PauseSubscription) -> Outcome:
+        return await self._move(request.subscription, "on-hold", ActionKind.PAUSE_SUBSCRIPTION)
+
+    async def resume_subscription(self, request: ResumeSubscription) -> Outcome:
+        """The plug-in works out the next payment by itself."""
+        return await self._move(request.subscription, "active", ActionKind.RESUME_SUBSCRIPTION)
+
+    async def cancel_subscription(self, request: CancelSubscription) -> Outcome:
+        """To the end of the term that is paid for; at once where there is no running term."""
+        running = request.subscription.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELLING)
+        to = "pending-cancel" if running else "cancelled"
+        return await self._move(request.subscription, to, ActionKind.CANCEL_SUBSCRIPTION)
+
+    async def _move(self, subscription: Subscription, to: str, action: ActionKind) -> Outcome:
+        if self._plugin_is_absent():
+            raise Unsupported(_NO_PLUGIN, action=action, store=self.config.id)
+        call = wire.move_subscription(subscription.source.native_id, to)
+        try:
+            state = await self._write(call, wire.SubscriptionState, "the subscription", action)
+        except wire.NoRoute:
+            self._remember_absent()
+            raise Unsupported(_NO_PLUGIN, action=action, store=self.config.id) from None
+        if state.status != to:
+            raise Refused("the shop took the call and left the subscription as it was", store=self.config.id)
+        return Done()
+
+    async def happened(self, request: Request, since: datetime) -> Done | None:
+        """By the marks this adapter leaves: the order's status, the note with the action's id, the subscription's."""
+        match request:
+            case CancelOrder():
+                ids = [request.order.source.native_id]
+                rows = await self._read(wire.orders_by_ids(ids), list[wire.OrderRow], "orders")
+                return Done() if any(str(row.id) in ids and row.status == "cancelled" for row in rows) else None
+            case ReturnOrder():
+                call = wire.order_notes(request.order.source.native_id)
+                notes = await self._read(call, list[wire.NoteRow], "the notes")
+                mark = _return_mark(request)
+                found = next((one for one in notes if not one.customer_note and one.note.startswith(mark)), None)
+                return Done(str(found.id)) if found else None
+            case PauseSubscription() | ResumeSubscription() | CancelSubscription():
+                ids = [request.subscription.source.native_id]
+                subscriptions = await self._read(
+                    wire.subscriptions_by_ids(ids), list[wire.SubscriptionRow], "subscriptions"
+                )
+                wanted = _REACHED[type(request)]
+                return Done() if any(str(row.id) in ids and row.status in wanted for row in subscriptions) else None
+
+    # -- calls
+
+    async def _read(self, call: Call, type_: type[T], what: str) -> T:
+        value = await self._transport.send(self._signed(call), read=lambda reply: decode(type_, reply, what))
+        self._key_works = True
+        return value
+
+    async def _write(self, call: Call, type_: type[T], what: str, action: ActionKind) -> T:
+        def judged(reply: Reply) -> Reply:
+            try:
+                return wire.judge(reply)
+            except BadCredentials as error:
+                # The sentence that tells a read-only key from a wrong secret is in the site's language.
+                if self._key_works and any(n.code == "woocommerce_rest_authentication_error" for n in error.native):
+                    raise MissingScope(
+                        "the key's permission does not allow this", scopes=(wire.WRITE_PERMISSION,), native=error.native
+                    ) from None
+                raise
+
+        try:
+            return await self._transport.send(
+                self._signed(call), read=lambda reply: decode(type_, reply, what), judge=judged
+            )
+        except MissingScope as error:
+            known = self.found or Probe()
+            scopes = {**known.missing_scopes, action: error.scopes or (wire.WRITE_PERMISSION,)}
+            self.found = replace(known, missing_scopes=scopes)
+            raise
+
+    def _signed(self, call: Call) -> Call:
+        return replace(
+            call, headers={**call.headers, "Authorization": self._authorization, "Accept": "application/json"}
+        )
+
+    async def _batches(
+        self, ids: Sequence[str], ask: Callable[[Sequence[str]], Call], type_: type[list[T]], what: str
+    ) -> list[T]:
+        """As few calls as a page allows; none for no ids."""
+        pieces = [ids[at : at + wire.MOST] for at in range(0, len(ids), wire.MOST)]
+        found = await _together(*(self._read(ask(piece), type_, what) for piece in pieces))
+        return [row for rows in found for row in rows]
+
+
+_SUBSCRIPTION_OPERATIONS = frozenset(
+    {
+        Operation.SUBSCRIPTIONS,
+        Operation.SUBSCRIPTIONS_OF,
+        Operation.SUBSCRIPTIONS_OF_ORDERS,
+        Operation.PAUSE_SUBSCRIPTION,
+        Operation.RESUME_SUBSCRIPTION,
+        Operation.CANCEL_SUBSCRIPTION,
+    }
+)
+
+_REACHED: Mapping[type, frozenset[str]] = {
+    PauseSubscription: frozenset({"on-hold"}),
+    ResumeSubscription: frozenset({"active"}),
+    CancelSubscription: frozenset({"pending-cancel", "cancelled"}),
+}
+
+
+# ------------------------------------------------------------------------------------------------- places in a list
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Key:
+    at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    rows: list[wire.OrderRow]
+    #: Complete for every key from here up; None: complete.
+    read_to: _Key | None
+
+
+def _key(row: wire.OrderRow) -> _Key:
+    return _Key(mapping.placed_at(row), row.id)
+
+
+def _subscription_key(row: wire.SubscriptionRow) -> _Key:
+    return _Key(mapping.subscription_created_at(row), row.id)
+
+
+def _written(key: _Key) -> str:
+    return f"{wire.written(key.at)}/{key.id}"
+
+
+def _position(text: str) -> _Key:
+    moment, _, native = text.partition("/")
+    try:
+        return _Key(datetime.fromisoformat(moment).replace(tzinfo=UTC), int(native))
+    except ValueError:
+        raise Refused("not a position in this store's list") from None
+
+
+def _native(ids: Iterable[str]) -> list[str]:
+    """Those that can be ids here at all, each once: whole numbers as WooCommerce writes them."""
+    return [one for one in dict.fromkeys(ids) if one.isascii() and one.isdecimal() and one[0] != "0" and len(one) <= 19]
+
+
+def _numbered(rows: Iterable[wire.OrderRow], number: str) -> list[wire.OrderRow]:
+    return [row for row in rows if row.number.removeprefix("#") == number and mapping.is_shown(row)]
+
+
+def _words(wanted: frozenset[OrderStatus] | None) -> Sequence[str]:
+    """The statuses to ask for; none where the platform cannot name them all."""
+    if wanted is None or OrderStatus.UNKNOWN in wanted:
+        return ()
+    return sorted({word for status in wanted for word in mapping.STATUS_WORDS[status]})
+
+
+def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
+    at = mapping.placed_at(row)
+    return (
+        (query.status is None or mapping.order_status(row) in query.status)
+        and (query.placed_after is None or at >= query.placed_after)
+        and (query.placed_before is None or at < query.placed_before)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def _cancel_note(request: CancelOrder) -> str:
+    lines = [f"Cancelled by Aftersale (action {request.action_id}). Reason: {request.reason.value}."]
+    return "\n".join([*lines, *([_plain(request.note)] if request.note else [])])
+
+
+def _return_mark(request: ReturnOrder) -> str:
+    return f"Return agreed by Aftersale (action {request.action_id})."
+
+
+def _return_note(request: ReturnOrder) -> str:
+    """For the shop's staff; the first line is the mark by which the note is found again."""
+    text = [_return_mark(request)]
+    for one in request.lines:
+        words = [one.reason.value, *([one.condition.value] if one.condition else [])]
+        text.append(f"{one.quantity} x {_plain(one.line.title)} (line {one.line.native_id}): {', '.join(words)}")
+        if one.note:
+            text.append(f"  {_plain(one.note)}")
+    text.append(f"Resolution: {request.resolution.value}.")
+    text += [f"Fee: {fee.kind.value} {fee.amount.amount} {fee.amount.currency_code}" for fee in request.fees]
+    return "\n".join(text)
+
+
+def _plain(text: str) -> str:
+    """One line without markup: notes are shown as HTML in the shop's admin."""
+    return " ".join(text.replace("<", " ").replace(">", " ").split())
+
+
+# ------------------------------------------------------------------------------------------------------- concurrency
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All at once; the first failure ends the others and is raised as itself."""
+    if len(work) == 1:
+        return [await work[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
