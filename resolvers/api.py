@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.schema.config import StrawberryConfig
 
@@ -12,14 +15,16 @@ from schema import problems
 from schema.scalars import SCALARS
 
 
-def build_api() -> Schema:
+def build_api(
+    schema: type[Schema] = Schema, extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = ()
+) -> Schema:
     """The schema with every type a client can meet.
 
     Raises:
         UnguardedMutation: a mutation carries no guard.
     """
     refuse_unguarded(Mutation)
-    return Schema(
+    return schema(
         query=Query,
         mutation=Mutation,
         types=[
@@ -34,5 +39,6 @@ def build_api() -> Schema:
             problems.OutcomeUnknown,
             problems.Unsupported,
         ],
+        extensions=extensions,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
     )

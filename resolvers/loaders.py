@@ -161,14 +161,14 @@ class RequestLoaders:
         return found
 
     async def _profiles(self, keys: list[ProfileKey]) -> list[Sequence[CustomerProfile] | PlatformError]:
-        async def read(
-            platform: Platform, group: list[ProfileKey]
-        ) -> Mapping[ProfileKey, Sequence[CustomerProfile]]:
+        async def read(platform: Platform, group: list[ProfileKey]) -> Mapping[ProfileKey, Sequence[CustomerProfile]]:
             found = await platform.profiles([key.email for key in group])
             return {key: found.get(key.email, ()) for key in group}
 
-        return [found or () if not isinstance(found, PlatformError) else found
-                for found in await self._by_store(keys, read, Operation.PROFILES)]
+        return [
+            found or () if not isinstance(found, PlatformError) else found
+            for found in await self._by_store(keys, read, Operation.PROFILES)
+        ]
 
     async def _profiles_by_id(self, keys: list[ProfileRef]) -> list[CustomerProfile | PlatformError | None]:
         async def read(platform: Platform, group: list[ProfileRef]) -> Mapping[ProfileRef, CustomerProfile]:
@@ -247,6 +247,16 @@ class RequestLoaders:
         if read is None:
             raise MalformedId(f"there are no nodes of type {found.type[:40]!r}")
         return await read(self, found, id, Selection.below(info, found.type))
+
+    async def entity(self, type_name: str, id: str, info: Info) -> Node | None:
+        """A node by its id, if it is of the type that the asker says it is.
+
+        Raises:
+            MalformedId: the text is not an id of that type.
+        """
+        if parse_id(id).type != type_name:
+            raise MalformedId(f"this is not the id of {type_name}")
+        return await self.node(id, info)
 
     async def _order_node(self, id: GlobalId, _: str, below: Selection) -> Order | None:
         self._parts_of_id(id, 2)

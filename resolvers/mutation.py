@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import strawberry
-
 from actions.desk import Answer
+
 from policies.guard import Guard
 from schema.actions import CancelOrderPayload, ReturnOrderPayload, SubscriptionPayload
 from schema.inputs import (
@@ -66,7 +66,9 @@ def cancel_subscription(
     return _subscription(answer)
 
 
-@strawberry.type(description="Every write is one caller's intent under its own idempotency key, decided by policy first.")
+@strawberry.type(
+    description="Every write is one caller's intent under its own idempotency key, decided by policy first."
+)
 class Mutation:
     cancel_order: CancelOrderPayload = strawberry.mutation(
         resolver=cancel_order,

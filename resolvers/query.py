@@ -135,9 +135,7 @@ class Query:
     @strawberry.field(
         description="One person across every store. A caller bound to a customer reads `viewer { customer }`."
     )
-    async def customer(
-        self, info: Info, by: CustomerBy, stores: list[strawberry.ID] | None = None
-    ) -> Customer | None:
+    async def customer(self, info: Info, by: CustomerBy, stores: list[strawberry.ID] | None = None) -> Customer | None:
         context = _context(info)
         if isinstance(by.id, str):
             try:

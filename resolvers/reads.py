@@ -30,7 +30,7 @@ from schema.customer import Customer, CustomerProfile, CustomerStats
 from schema.emails import Email, canonical_email, same_email
 from schema.inputs import OrderFilter
 from schema.order import Order
-from schema.parts import OrderParts, SubscriptionParts
+from schema.parts import OrderParts
 from schema.returns import Return
 from schema.subscription import Subscription
 from schema.values import Money
@@ -191,9 +191,7 @@ class RequestReads:
             return await self._orders_page(platform, email, query, parts)
 
         of = list_digest("orders", email, [platform.config.id for platform in asked], chosen)
-        return await merged(
-            asked, fetch, _order_newest, first=first, after=after, of=of, instant=self._instant
-        )
+        return await merged(asked, fetch, _order_newest, first=first, after=after, of=of, instant=self._instant)
 
     async def _orders_page(
         self, platform: Platform, email: Email, query: OrdersQuery, parts: OrderParts
@@ -232,7 +230,9 @@ class RequestReads:
             raise BadArgument("postalCode", "a postal code has letters or digits")
         bound = self._context.viewer.customer_email
         if not self._context.is_staff and bound is None and address is None and postal is None:
-            raise BadArgument("email", "the number alone is not enough: give the e-mail or the postal code of the order")
+            raise BadArgument(
+                "email", "the number alone is not enough: give the e-mail or the postal code of the order"
+            )
         parts = order_parts(Selection.below(info).at("orders"), self._context.decide)
         if postal is not None:
             parts |= OrderParts.ADDRESSES
@@ -288,7 +288,9 @@ class RequestReads:
             end = page.rows[-1].position if page.rows and not rows else page.end
             return Page(rows, page.more, end)
 
-        of = list_digest("subscriptions", email, [platform.config.id for platform in asked], sorted(map(str, status or ())))
+        of = list_digest(
+            "subscriptions", email, [platform.config.id for platform in asked], sorted(map(str, status or ()))
+        )
         page = await merged(
             asked, fetch, _subscription_newest, first=page_size(first), after=after, of=of, instant=self._instant
         )
@@ -302,9 +304,7 @@ class RequestReads:
 
     # -- returns and counts
 
-    async def customer_returns(
-        self, customer: Customer, info: Info, first: int, after: str | None
-    ) -> ReturnConnection:
+    async def customer_returns(self, customer: Customer, info: Info, first: int, after: str | None) -> ReturnConnection:
         """A person's returns, read off their orders: newest order first, then newest return."""
         size = page_size(first)
         parts = return_parts(Selection.below(info).items(), self._context.decide)
@@ -320,7 +320,9 @@ class RequestReads:
                     if len(edges) == size:
                         return self._returns(edges, True, page)
                     last = index + 1 == len(found)
-                    edges.append(ReturnEdge(cursor=_join(cursor if last else before, 0 if last else index + 1), node=node))
+                    edges.append(
+                        ReturnEdge(cursor=_join(cursor if last else before, 0 if last else index + 1), node=node)
+                    )
                 skip, before = 0, cursor
             if page.issues or not page.more or len(edges) == size:
                 return self._returns(edges, page.more, page)
@@ -426,5 +428,3 @@ def _count(stats: CustomerStats, orders: Sequence[Order], since: datetime) -> No
     refunds = [found for order in orders for found in order.refunds or ()]
     stats.return_count90d = sum(found.requested_at >= since and found.status not in _NOT_COUNTED for found in returns)
     stats.refund_total90d = _sum([found.amount.presentment for found in refunds if found.created_at >= since])
-
-

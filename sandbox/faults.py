@@ -48,7 +48,7 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
         if match["ms"]:
             faults.append(Fault(match["store"], "latency", int(match["ms"]) / 1000))
         else:
-            faults.append(Fault(match["store"], match["word"]))
+            faults.append(Fault(match["store"], match["word"] or ""))
     return tuple(faults)
 
 
@@ -110,7 +110,12 @@ class Faulty:
 
 
 async def _answer(
-    send: Any, status: int, body: bytes, *, kind: bytes = b"application/json", extra: list[tuple[bytes, bytes]] | None = None
+    send: Any,
+    status: int,
+    body: bytes,
+    *,
+    kind: bytes = b"application/json",
+    extra: list[tuple[bytes, bytes]] | None = None,
 ) -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *(extra or [])]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -64,7 +64,7 @@ class DecisionReason:
 
 
 @strawberry.type(
-    description="What an allowed action costs or obliges to. One that costs the customer money is shown before it is done."
+    description="What an allowed action costs or obliges to. What costs the customer money is shown before it is done."
 )
 class Condition:
     kind: ConditionKind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +17,11 @@ from schema.vocabulary import ActionKind, AssuranceLevel, HealthStatus, ProblemC
 @strawberry.interface(description="Anything with an id. `node(id)` reads it again.")
 class Node:
     id: strawberry.ID
+
+    @classmethod
+    def resolve_reference(cls, info: Info, id: strawberry.ID) -> Awaitable[Node | None]:
+        """The entity of this type by its key, as a federation router asks for it."""
+        return info.context.loaders.entity(cls.__strawberry_definition__.name, id, info)  # type: ignore[attr-defined]
 
 
 @strawberry.type(description="What THIS store's platform and credentials can do, before anybody clicks.")
@@ -57,7 +63,7 @@ class StoreState(Protocol):
 class Store(Node):
     id: strawberry.ID
     name: str
-    platform: str = strawberry.field(description="The platform's own name, such as `WooCommerce`.")
+    platform: str = strawberry.field(description="The platform's name, in its own capitalisation.")
     time_zone: str = strawberry.field(description="IANA name. Whole-day windows end at the end of the day here.")
     currency_code: CurrencyCode
     key: strawberry.Private[str]

@@ -203,7 +203,7 @@ class ProductStatus(Enum):
 
 
 @strawberry.enum(
-    description="The one vocabulary of things that can be asked for: policy, capability, eligibility and audit share it."
+    description="What can be asked for, in one vocabulary: policy, capability, eligibility and audit share it."
 )
 class ActionKind(Enum):
     CANCEL_ORDER = "CANCEL_ORDER"
@@ -348,7 +348,7 @@ class HealthStatus(Enum):
 
 
 @strawberry.enum(
-    description="What went wrong, for programs. Problems of mutations, issues of lists and `extensions.code` of errors share it."
+    description="What went wrong, for programs; shared by problems, issues of lists and `extensions.code` of errors."
 )
 class ProblemCode(Enum):
     POLICY_DENIED = "POLICY_DENIED"

@@ -1,0 +1,110 @@
+"""The ASGI application: the endpoint, GraphiQL, health, metrics, and what a request passes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.explorer import tabs
+from gateway.http import GraphQLView
+from gateway.runtime import Runtime
+
+STATIC = Path(__file__).parent / "static" / "graphiql"
+
+#: The page runs scripts of this origin only. Its editor sets styles from script, which CSP knows only as inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_NO_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Aftersale</title></head><body>
+<h1>GraphiQL is not built</h1>
+<p>The API runs at <code>/graphql</code>. For this page install Node.js 20 or newer, run <code>make web</code>
+and load the page again.</p></body></html>"""
+
+
+class SecurityHeaders:
+    """Headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        page = scope["path"].startswith("/graphiql")
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                headers.append((b"x-content-type-options", b"nosniff"))
+                headers.append((b"referrer-policy", b"no-referrer"))
+                policy = CONTENT_SECURITY_POLICY if page else "default-src 'none'; frame-ancestors 'none'"
+                headers.append((b"content-security-policy", policy.encode()))
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starlette:
+    """The application over a runtime, which it starts and stops. `middleware` is the sandbox's."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await runtime.start()
+        try:
+            yield
+        finally:
+            await runtime.stop()
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        troubles = await runtime.not_ready()
+        stores = {id: platform.health().status.value for id, platform in runtime.platforms.items()}
+        status = "not ready" if troubles else "ready"
+        return JSONResponse(
+            {"status": status, "problems": troubles, "stores": stores}, status_code=503 if troubles else 200
+        )
+
+    async def metrics(_: Request) -> Response:
+        body, content_type = runtime.telemetry.render()
+        return Response(body, media_type=None, headers={"content-type": content_type})
+
+    async def page(_: Request) -> Response:
+        index = STATIC / "index.html"
+        return HTMLResponse(index.read_bytes() if index.is_file() else _NO_PAGE)
+
+    async def config(_: Request) -> Response:
+        return JSONResponse({"endpoint": "/graphql", "tabs": tabs(runtime.sandbox), "sandbox": runtime.sandbox})
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/graphiql")
+
+    view: Any = GraphQLView(runtime)
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/graphql", view),
+            Route("/graphiql", page),
+            Route("/graphiql/config.json", config),
+            Mount("/graphiql", StaticFiles(directory=STATIC, check_dir=False)),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        middleware=[Middleware(SecurityHeaders), *middleware],
+        lifespan=lifespan,
+    )

@@ -1,0 +1,229 @@
+"""The `aftersale` command: what a person types, and how answers look in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from platforms.base import Platform
+
+app = typer.Typer(
+    name="aftersale",
+    help="One GraphQL API for after-sales support over every shop platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+policy = typer.Typer(help="Look at and try the merchant's policy.", no_args_is_help=True)
+app.add_typer(policy, name="policy")
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+_DEFAULT = Path("aftersale.yaml")
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _fail(lines: list[str]) -> typer.Exit:
+    for line in lines:
+        err.print(f"[red]{escape(line)}[/red]", highlight=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+def _settings(config: Path) -> Settings:
+    from gateway.settings import SettingsError, load
+
+    try:
+        return load(config)
+    except SettingsError as error:
+        raise _fail([str(issue) for issue in error.issues]) from None
+
+
+def _run(application: object, host: str, port: int, ready: object = None) -> None:
+    """Serve on one worker with uvloop and httptools; returns when the process is asked to end."""
+    import uvicorn
+
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise _fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started and callable(ready):
+                ready()
+
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = Server(config)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    if not server.started:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | None = None) -> None:
+    """Run the gateway with the stores of the configuration."""
+    from gateway.app import build_app
+    from gateway.runtime import Runtime
+    from gateway.telemetry import configure_logging
+    from policies.errors import PolicyError
+
+    settings = _settings(config)
+    if not settings.api_keys:
+        raise _fail(
+            [
+                f"{config}: no API key is configured, so nobody could be let in; add one under api_keys: "
+                '[{name: bot, key: "${AFTERSALE_BOT_KEY}"}]'
+            ]
+        )
+    configure_logging()
+    try:
+        runtime = Runtime(settings)
+    except PolicyError as error:
+        raise _fail([str(issue) for issue in error.issues]) from None
+    host, port = host or settings.server.host, port or settings.server.port
+    _run(build_app(runtime), host, port, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
+
+
+@app.command()
+def demo(
+    host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT")] = 8000,
+    quiet: Annotated[bool, typer.Option(help="Do not print the world.")] = False,
+) -> None:
+    """Run the gateway over a small world of simulated stores; needs nothing but Python."""
+    from sandbox.launcher import ShopsDidNotStart, sandbox_app, scratch, shops_process
+
+    with shops_process() as addresses, scratch() as folder:
+        import gateway.app  # imported while the stores start
+        from gateway.telemetry import configure_logging
+
+        configure_logging()
+        try:
+            application = sandbox_app(addresses(), folder, host, port)
+        except ShopsDidNotStart as error:
+            raise _fail([str(error)]) from None
+        _run(application, host, port, lambda: _tell(host, port, quiet))
+
+
+def _tell(host: str, port: int, quiet: bool) -> None:
+    from sandbox.world import BOT_KEY, STORIES
+
+    shown = f"[{host}]" if ":" in host else host
+    if not quiet:
+        table = Table(title="The sandbox: three stores, a dozen stories", title_justify="left")
+        for column in ("what", "store", "customer", "story", "id"):
+            table.add_column(column, no_wrap=column in ("what", "id"))
+        for story in STORIES:
+            table.add_row(story.what, story.store, story.customer, story.story, story.id)
+        out.print(table)
+    out.print(
+        f"""
+GraphiQL   http://{shown}:{port}/graphiql
+API        http://{shown}:{port}/graphql   (no token needed here: you are staff)
+As a bot   Authorization: Bearer {BOT_KEY}
+Move time  X-Sandbox-Now: 2026-12-24T10:00:00Z
+Break one  X-Sandbox-Fault: us=500   (latency:800ms, 429, 500, drop, garbage)
+Ctrl-C ends everything.
+""",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    sys.stdout.flush()
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, as `schema/schema.graphql` keeps it."""
+    from resolvers.api import build_api
+
+    typer.echo(build_api().as_str())
+
+
+@app.command()
+def check(config: ConfigPath = _DEFAULT, offline: Annotated[bool, typer.Option(help="Call no store.")] = False) -> None:
+    """Check the configuration, the policy, and each store: its address, its credentials and what they allow."""
+    from gateway.runtime import build_platforms
+    from policies.errors import PolicyError
+    from policies.processor import PolicyProcessor
+
+    settings = _settings(config)
+    platforms = build_platforms(settings)
+    try:
+        processor = PolicyProcessor.load(settings.policies, {id: found.store for id, found in platforms.items()})
+    except PolicyError as error:
+        raise _fail([str(issue) for issue in error.issues]) from None
+    out.print(f"configuration  ok: {len(platforms)} stores", highlight=False)
+    out.print(f"policy         ok: {escape(processor.name)} ({processor.digest[:12]})", highlight=False)
+    for warning in processor.warnings:
+        out.print(f"[yellow]{escape(str(warning))}[/yellow]", highlight=False, soft_wrap=True)
+    if offline:
+        return
+    if not asyncio.run(_probe(platforms)):
+        raise typer.Exit(1)
+
+
+async def _probe(platforms: dict[str, Platform]) -> bool:
+    """Asks every store who it is, and prints what it can do."""
+    from platforms.base import ACTIONS
+    from platforms.errors import PlatformError
+
+    async def one(platform: Platform) -> PlatformError | None:
+        try:
+            await platform.probe()
+        except PlatformError as error:
+            return error
+        finally:
+            await platform.close()
+        return None
+
+    found = await asyncio.gather(*(one(platform) for platform in platforms.values()))
+    table = Table(title="Stores", title_justify="left")
+    table.add_column("store")
+    table.add_column("platform")
+    table.add_column("answer")
+    for action in ACTIONS:
+        table.add_column(action.value.lower().replace("_", " "))
+    for platform, error in zip(platforms.values(), found, strict=True):
+        answer = "[green]ok[/green]" if error is None else f"[red]{error.code.value}: {escape(error.message)}[/red]"
+        levels = [platform.capability(action).support.value.lower() for action in ACTIONS]
+        table.add_row(platform.config.id, platform.name, answer, *levels)
+    out.print(table)
+    for platform in platforms.values():
+        for warning in platform.found.warnings if platform.found else ():
+            out.print(f"[yellow]{platform.config.id}: {escape(warning)}[/yellow]", soft_wrap=True)
+    return not any(found)
+
+
+from gateway import policy_commands  # noqa: E402  (adds its commands to `policy`)
+
+__all__ = ["app", "main", "policy", "policy_commands"]
+
+if __name__ == "__main__":
+    main()
+

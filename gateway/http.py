@@ -1,0 +1,197 @@
+"""GraphQL over HTTP: from a request to an operation, and from its result to bytes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from graphql import ExecutionResult as GraphQLExecutionResult
+from graphql import GraphQLError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+from strawberry.asgi import GraphQL
+from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
+from strawberry.federation import Schema
+from strawberry.types.execution import ExecutionContext
+from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
+
+from gateway.identity import NotAuthenticated
+from gateway.runtime import Runtime
+from gateway.settings import Limits
+from gateway.telemetry import request as request_id
+from platforms.transport import UpstreamCall, upstream_log
+from resolvers.api import build_api
+from resolvers.context import RequestContext
+from resolvers.errors import is_ours, presented, without_repeats
+
+_log = structlog.get_logger(__name__)
+
+#: Set for one request by the sandbox's `X-Sandbox-Now`; aware.
+moved_clock: ContextVar[datetime | None] = ContextVar("moved_clock", default=None)
+
+#: Documents that are kept parsed and validated.
+_KEPT_DOCUMENTS = 512
+
+_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
+
+
+class Presented(SchemaExtension):
+    """What a client reads of an operation: errors in its words, and for staff the upstream calls it took."""
+
+    def on_operation(self) -> Iterator[None]:
+        started = time.perf_counter()
+        calls: list[UpstreamCall] = []
+        self.calls = calls
+        token = upstream_log.set(calls)
+        yield
+        upstream_log.reset(token)
+        context: GatewayContext = self.execution_context.context
+        result = self.execution_context.result
+        troubled = False
+        if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
+            troubled = True
+            result.errors = self._presented(result.errors, context.request_id)
+        elif self.execution_context.pre_execution_errors:
+            troubled = True
+        context.runtime.telemetry.request_finished(
+            self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
+        )
+
+    def _operation_name(self) -> str | None:
+        try:
+            return self.execution_context.operation_name
+        except Exception:  # a document without a readable operation has no name
+            return None
+
+    @staticmethod
+    def _presented(errors: list[GraphQLError], id: str) -> list[GraphQLError]:
+        for error in errors:
+            if is_ours(error):
+                _log.error("resolver_failed", path=error.path, exc_info=error.original_error)
+        return without_repeats([presented(error, id) for error in errors])
+
+    def get_results(self) -> dict[str, Any]:
+        context: GatewayContext = self.execution_context.context
+        if not context.is_staff or not getattr(self, "calls", None):
+            return {}
+        return {"upstream": [_call(call) for call in self.calls]}
+
+
+def _call(call: UpstreamCall) -> dict[str, Any]:
+    return {
+        "store": call.store,
+        "operation": call.operation,
+        "outcome": call.outcome,
+        "status": call.status,
+        "milliseconds": round(call.milliseconds, 1),
+    }
+
+
+class GatewayContext(RequestContext):
+    """A request's context, with the process behind it."""
+
+    runtime: Runtime
+
+
+class Api(Schema):
+    """The schema; its errors are logged once, by `Presented`, with the request's id."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        return None
+
+
+def served_api(limits: Limits) -> Schema:
+    """The schema with what every request passes through."""
+    return build_api(
+        Api,
+        extensions=[
+            lambda: MaxTokensLimiter(max_token_count=limits.query_tokens),
+            lambda: QueryDepthLimiter(max_depth=limits.query_depth),
+            lambda: ParserCache(maxsize=_KEPT_DOCUMENTS),
+            lambda: ValidationCache(maxsize=_KEPT_DOCUMENTS),
+            Presented,
+        ],
+    )
+
+
+class GraphQLView(GraphQL[GatewayContext, None]):
+    """The one endpoint."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(served_api(runtime.settings.limits), graphql_ide=None)
+        self.runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        with request_id(request.headers.get("x-request-id")) as id:
+            scope["aftersale.request_id"] = id
+            response = await self._answer(request, id)
+            response.headers["x-request-id"] = id
+            response.headers["cache-control"] = "no-store"
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request, id: str) -> Response:
+        most = self.runtime.settings.limits.request_bytes
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            return failure(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                return failure(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
+        request._body = body
+        try:
+            viewer = self.runtime.identity.viewer(request.headers.getlist("authorization"))
+        except NotAuthenticated as error:
+            return failure(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"})
+        context = GatewayContext(
+            self.runtime.services,
+            viewer,
+            moved_clock.get() or datetime.now(UTC),
+            id,
+            locale=_locale(request.headers.get("accept-language")),
+        )
+        context.runtime = self.runtime
+        try:
+            return await self.run(request, context=context)
+        except HTTPException as error:
+            return failure(error.status_code, error.detail, "BAD_REQUEST")
+
+    def encode_json(self, data: object) -> bytes:
+        return orjson.dumps(data, default=_encode)
+
+
+def _encode(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def failure(status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer to what is not a GraphQL operation at all, in GraphQL's own shape."""
+    return JSONResponse(
+        {"errors": [{"message": message, "extensions": {"code": code}}]},
+        status_code=status,
+        headers=dict(headers or {}),
+    )
+
+
+def _locale(accept_language: str | None) -> str:
+    """The first language a client asks for, as babel writes it: `de`, `pt_BR`; English where it asks for none."""
+    match = _LANGUAGE.match(accept_language or "")
+    if match is None or not match[1]:
+        return "en"
+    return match[1].lower() + (f"_{match[3].upper()}" if match[3] else "")
+
+
+__all__ = ["GraphQLView", "failure", "moved_clock", "served_api"]

@@ -1,0 +1,140 @@
+"""The parts of a running gateway, put together from its settings and taken apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import structlog
+from actions.desk import ActionDesk
+from actions.recovery import Recovery
+from policies.processor import PolicyProcessor
+
+from actions.ledger import Ledger
+from gateway.identity import Identity
+from gateway.settings import Settings
+from gateway.telemetry import Telemetry
+from platforms.base import Platform
+from platforms.base import Services as PlatformServices
+from platforms.errors import PlatformError
+from platforms.registry import PLATFORMS
+from platforms.transport import Limits, background, store_deadline
+from resolvers.context import Services
+from resolvers.sealing import Seal
+from resolvers.stores import Stores
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at the policy files.
+_POLICY_LOOK = 2.0
+
+
+def build_platforms(
+    settings: Settings,
+    telemetry: Telemetry | None = None,
+    extra_headers: Callable[[], Mapping[str, str]] | None = None,
+) -> dict[str, Platform]:
+    """One adapter for each configured store. Opens no connection."""
+    services = PlatformServices(
+        observer=telemetry,
+        limits=Limits(whole=settings.deadlines.request_seconds),
+        extra_headers=extra_headers,
+    )
+    return {id: PLATFORMS[config.platform].load()(config, services) for id, config in settings.stores.items()}
+
+
+class Runtime:
+    """A gateway with its stores, policy and ledger; `start` before the first request, `stop` after the last."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sandbox: bool = False,
+        extra_headers: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.sandbox = sandbox
+        self.telemetry = Telemetry()
+        secret = settings.secret.reveal()
+        self.identity = Identity(settings.api_keys, secret, open_to_all=sandbox)
+        self.platforms = build_platforms(settings, self.telemetry, extra_headers)
+        self.policies = PolicyProcessor.load(
+            settings.policies, {id: platform.store for id, platform in self.platforms.items()}
+        )
+        self.ledger = Ledger(settings.database_path)
+        self.desk = ActionDesk(
+            self.ledger,
+            self.policies,
+            self.platforms,
+            clock=lambda: datetime.now(UTC),
+            secret=secret,
+            gateway_id=uuid.uuid4().hex,
+            observer=self.telemetry,
+            request_seconds=settings.deadlines.request_seconds,
+        )
+        self.recovery = Recovery(self.desk)
+        self.services = Services(
+            stores=Stores(self.platforms),
+            desk=self.desk,
+            policies=self.policies,
+            seal=Seal(secret),
+            store_seconds=settings.deadlines.store_seconds,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        await self.ledger.open()
+        await self.recovery.start()
+        self._tasks = [asyncio.create_task(self._probe_all()), asyncio.create_task(self._watch_policies())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.recovery.stop()
+        await asyncio.gather(*(platform.close() for platform in self.platforms.values()))
+        await self.ledger.close()
+
+    async def not_ready(self) -> dict[str, str]:
+        """What keeps the gateway from serving, by part; empty when it is ready. A store that is down does not."""
+        troubles = {}
+        try:
+            await self.ledger.ping()
+        except Exception as error:  # whatever the database driver raises, the gateway is not ready
+            _log.error("database_unreachable", kind=type(error).__name__)
+            troubles["database"] = "the database does not answer"
+        if self.policies.problem is not None:
+            troubles["policy"] = "the policy files hold mistakes; the last good policy is still in force"
+        return troubles
+
+    async def _probe_all(self) -> None:
+        """Ask each store once who it is. One that does not answer is asked again, ever more rarely."""
+        background.set(True)
+        await asyncio.gather(*(self._probe(platform) for platform in self.platforms.values()))
+
+    async def _probe(self, platform: Platform) -> None:
+        wait = 1.0
+        while True:
+            try:
+                with store_deadline(self.settings.deadlines.request_seconds):
+                    found = await platform.probe()
+            except PlatformError as error:
+                _log.warning("store_not_probed", store=platform.config.id, code=error.code.value, why=error.message)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 300.0)
+                continue
+            for warning in found.warnings:
+                _log.warning("store_warning", store=platform.config.id, warning=warning)
+            return
+
+    async def _watch_policies(self) -> None:
+        while True:
+            await asyncio.sleep(_POLICY_LOOK)
+            if self.policies.refresh():
+                _log.info("policy_reloaded", name=self.policies.name, digest=self.policies.digest)

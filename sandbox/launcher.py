@@ -1,0 +1,69 @@
+"""`aftersale demo`: the simulated stores in one process, the gateway in this one, and both gone on Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from gateway.app import build_app
+from gateway.runtime import Runtime
+from sandbox.middleware import SandboxControls, fault_headers
+from sandbox.world import sandbox_settings
+
+
+class ShopsDidNotStart(RuntimeError):
+    """The process of the simulated stores ended before it said where it listens."""
+
+
+@contextmanager
+def shops_process() -> Iterator[Callable[[], dict[str, str]]]:
+    """Start the simulated stores. Yields what waits for their addresses, so that both processes start side by side."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox.shops"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+        start_new_session=True,  # a Ctrl-C of the terminal is the gateway's: the stores end when it has ended
+    )
+    assert process.stdin is not None and process.stdout is not None
+    output = process.stdout
+
+    def addresses() -> dict[str, str]:
+        line = output.readline()
+        if not line:
+            raise ShopsDidNotStart("the simulated stores did not start; what they say is above")
+        found: dict[str, str] = json.loads(line)
+        return found
+
+    try:
+        yield addresses
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        output.close()
+
+
+def sandbox_app(urls: dict[str, str], folder: Path, host: str, port: int) -> Starlette:
+    """The gateway over simulated stores."""
+    settings = sandbox_settings(urls, folder, host=host, port=port)
+    runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers)
+    return build_app(runtime, [Middleware(SandboxControls)])
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for the sandbox's ledger; its world is made anew at each start."""
+    with tempfile.TemporaryDirectory(prefix="aftersale-") as folder:
+        yield Path(folder)

@@ -1,0 +1,29 @@
+"""The simulated stores as a process of their own: prints where they listen, and ends with the process that began it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+
+from sandbox.world import open_shops
+
+
+async def run() -> None:
+    """Serve until standard input is closed."""
+    async with open_shops(datetime.now(UTC)) as shops:
+        print(json.dumps({key: shop.url for key, shop in shops.items()}), flush=True)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, sys.stdin.buffer.read)
+
+
+def main() -> None:
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The sandbox's world: which stores it has, what its stories are, and how the gateway is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gateway.settings import ApiKey, Deadlines, Server, Settings
+from platforms.base import StoreConfig
+from platforms.registry import PLATFORMS
+from platforms.secrets import SecretText
+from sandbox.faults import Faulty
+from sandbox.serving import serve
+
+POLICIES = Path(__file__).parent / "policies"
+#: The sandbox's own gateway key: its world is gone when it ends, and so is what was sealed with it.
+SECRET = "sandbox-only-secret-known-to-everybody"
+#: A bot's API key in the sandbox; CLAIMED, like every chatbot backend's until it proves more.
+BOT_KEY = "sandbox-bot-key-known-to-everybody"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPlan:
+    """A store of the sandbox: whose software it stands in for, and how the gateway is configured to reach it."""
+
+    key: str
+    platform: str
+    settings: Mapping[str, Any]
+    #: The settings that hold the simulator's address, from its base URL.
+    address: Callable[[str], Mapping[str, Any]]
+
+    def build(self, now: datetime) -> Any:
+        """The simulator, seeded relative to `now`."""
+        seed = import_module(f"platforms.{self.platform}.seed")
+        simulator = import_module(f"platforms.{self.platform}.simulator")
+        return simulator.Simulator(seed.seed(now))
+
+    def config(self, url: str) -> StoreConfig:
+        simulator = import_module(f"platforms.{self.platform}.simulator")
+        credentials = {name: SecretText(value) for name, value in simulator.CREDENTIALS.items()}
+        return PLATFORMS[self.platform].load().Config(
+            id=self.key,
+            platform=self.platform,
+            credentials=credentials,
+            allow_private_address=True,
+            **self.settings,
+            **self.address(url),
+        )
+
+
+PLANS: tuple[ShopPlan, ...] = (
+    ShopPlan(
+        "us",
+        "shopify",
+        {"name": "Acme US", "shop": "acme-us", "time_zone": "America/New_York", "currency": "USD"},
+        lambda url: {"url": url},
+    ),
+    ShopPlan(
+        "eu",
+        "woocommerce",
+        {"name": "Acme EU", "time_zone": "Europe/Berlin", "currency": "EUR"},
+        lambda url: {"url": url},
+    ),
+    ShopPlan(
+        "subs",
+        "recharge",
+        {"name": "Acme Subscriptions", "time_zone": "America/New_York", "currency": "USD", "extends": "us"},
+        lambda url: {"url": url},
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One thing in the world, for the table that `aftersale demo` prints."""
+
+    what: str
+    store: str
+    customer: str
+    story: str
+    id: str
+
+
+STORIES: tuple[Story, ...] = (
+    Story("#1001", "us", "ada@example.com", "paid, in transit with tracking", "Order:us:450789001"),
+    Story("#1002", "us", "ada@example.com", "delivered yesterday, two products, one twice", "Order:us:450789002"),
+    Story("#1003", "us", "ada@example.com", "delivered 31 days ago", "Order:us:450789003"),
+    Story("#1004", "us", "cleo@example.com", "paid 20 minutes ago, nothing shipped", "Order:us:450789004"),
+    Story("#1005", "us", "cleo@example.com", "one line delivered 40 days ago, one 5", "Order:us:450789005"),
+    Story("#1006", "us", "cleo@example.com", "delivered 3 days ago, one line final-sale", "Order:us:450789006"),
+    Story("#1007", "us", "joann@example.com", "delivered 2 days ago, partly refunded", "Order:us:450789007"),
+    Story("2001", "eu", "ada@example.com", "paid, processing", "Order:eu:2001"),
+    Story("2002", "eu", "bob@example.com", "guest, completed 3 days ago", "Order:eu:2002"),
+    Story("2003", "eu", "ann@example.com", "completed 10 days ago, over 100 EUR", "Order:eu:2003"),
+    Story("2004", "eu", "ada@example.com", "cancelled", "Order:eu:2004"),
+    Story("9001", "subs", "ada@example.com", "active, bills in 2 days", "SubscriptionContract:subs:9001"),
+    Story("9002", "subs", "cleo@example.com", "active, first of at least 3 cycles", "SubscriptionContract:subs:9002"),
+    Story("9003", "subs", "dan@example.com", "last payment failed", "SubscriptionContract:subs:9003"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A simulated store as it runs."""
+
+    plan: ShopPlan
+    simulator: Any
+    faulty: Faulty
+    url: str
+
+
+@asynccontextmanager
+async def open_shops(now: datetime, plans: tuple[ShopPlan, ...] = PLANS) -> AsyncIterator[dict[str, Shop]]:
+    """Serve every simulated store on a loopback port of its own, by store id."""
+    async with AsyncExitStack() as stack:
+        shops = {}
+        for plan in plans:
+            simulator = plan.build(now)
+            faulty = Faulty(simulator, plan.key)
+            shops[plan.key] = Shop(plan, simulator, faulty, await stack.enter_async_context(serve(faulty)))
+        yield shops
+
+
+def sandbox_settings(
+    urls: Mapping[str, str], folder: Path, *, host: str = "127.0.0.1", port: int = 8000, **changes: Any
+) -> Settings:
+    """The gateway's settings for stores that listen at `urls`; the ledger lies in `folder`."""
+    plans = {plan.key: plan for plan in PLANS}
+    values: dict[str, Any] = {
+        "stores": {key: plans[key].config(url) for key, url in urls.items()},
+        "policies": POLICIES,
+        "database": f"sqlite:///{folder / 'aftersale.db'}",
+        "secret": SecretText(SECRET),
+        "api_keys": (ApiKey(name="sandbox-bot", key=SecretText(BOT_KEY), scopes=()),),
+        "server": Server(host=host, port=port),
+        "deadlines": Deadlines(),
+    }
+    return Settings(**{**values, **changes})
