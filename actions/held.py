@@ -1,0 +1,276 @@
+"""What a platform has no record of and the gateway therefore keeps: returns of some, pauses of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actions.ledger import Also, Ledger, Record
+from actions.recorded import day_of, fees_json, fees_of, recorded_lines
+from actions.tables import held_return_lines, held_returns, pauses
+from platforms.base import PauseSubscription as Pause
+from platforms.base import Platform, Request, ResumeSubscription
+from platforms.base import ReturnOrder as TakeBack
+from schema.ids import make_id, parse_id
+from schema.order import Order
+from schema.returns import Return, ReturnLine
+from schema.subscription import Subscription
+from schema.vocabulary import (
+    ActionKind,
+    ItemCondition,
+    OrderReturnStatus,
+    RecordHolder,
+    ReturnReason,
+    ReturnResolution,
+    ReturnStatus,
+    SubscriptionStatus,
+)
+
+#: A noun that was overlaid once carries this mark: a second overlay would count its returns twice.
+_MARK = "_held_overlaid"
+
+_OPEN = frozenset({ReturnStatus.REQUESTED, ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT, ReturnStatus.RECEIVED})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    native: str
+    quantity: int
+    reason: ReturnReason
+    condition: ItemCondition | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReturn:
+    """A return as the gateway keeps it."""
+
+    action: str
+    order: str
+    status: ReturnStatus
+    resolution: ReturnResolution
+    fees: Sequence[Mapping[str, Any]]
+    requested_at: datetime
+    lines: tuple[HeldLine, ...]
+
+
+class Held:
+    """Lays what the gateway keeps over what a platform answered. Costs one query a call, none where not needed."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def overlay_orders(self, platform: Platform, orders: Mapping[str, Order]) -> None:
+        """Add the held returns to orders of a platform that keeps none; by native id, changed in place."""
+        fresh = {native: order for native, order in orders.items() if _MARK not in vars(order)}
+        if platform.keeps_returns or not fresh:
+            return
+        held = await self._returns(platform.config.id, fresh)
+        for native, order in fresh.items():
+            vars(order)[_MARK] = True
+            for one in held.get(native, ()):
+                _lay_return(platform, order, one)
+
+    async def overlay_subscriptions(self, platform: Platform, subscriptions: Mapping[str, Subscription]) -> None:
+        """Let subscriptions of a platform without a word for a pause say that they rest; changed in place."""
+        if platform.keeps_pauses or not subscriptions:
+            return
+        found = await self.pauses(platform.config.id, list(subscriptions))
+        today = self.today(platform)
+        for native, subscription in subscriptions.items():
+            pause = found.get(native)
+            if (
+                pause is not None
+                and subscription.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAUSED)
+                and subscription.next_billing_at == pause.until
+                and pause.until > today
+            ):
+                subscription.status = SubscriptionStatus.PAUSED
+                subscription.paused_until = pause.until
+
+    async def pauses(self, store: str, natives: Collection[str]) -> Mapping[str, RememberedPause]:
+        """The remembered pauses of subscriptions, by native id, whether they still stand or not."""
+        async with self._ledger.reading() as connection:
+            rows = await connection.execute(
+                select(pauses).where(pauses.c.store == store, pauses.c.subscription.in_(list(natives)))
+            )
+            return {row.subscription: RememberedPause(row.until, row.billing_before) for row in rows}
+
+    async def billing_before(self, platform: Platform, subscription: Subscription) -> date | None:
+        """When a subscription would bill next if it were not paused; for one that rests, as remembered."""
+        if platform.keeps_pauses or subscription.status is not SubscriptionStatus.PAUSED:
+            return subscription.next_billing_at
+        native = subscription.source.native_id
+        pause = (await self.pauses(platform.config.id, [native])).get(native)
+        return pause.billing_before if pause is not None else None
+
+    def today(self, platform: Platform) -> date:
+        """The day it is at the store."""
+        return self._clock().astimezone(ZoneInfo(platform.config.time_zone)).date()
+
+    def kept_with(self, platform: Platform, record: Record, request: Request) -> Also | None:
+        """What has to be written in the very transaction in which an action succeeds; None: nothing."""
+        native = parse_id(record.target).native
+        if isinstance(request, TakeBack) and not platform.keeps_returns:
+            return _keep_return(record, native, request, self._clock())
+        if platform.keeps_pauses:
+            return None
+        if isinstance(request, Pause) and request.until is not None:
+            return _keep_pause(record, native, request.until)
+        if isinstance(request, ResumeSubscription) or record.kind is ActionKind.CANCEL_SUBSCRIPTION:
+            return _forget_pause(record, native)
+        return None
+
+    async def _returns(self, store: str, orders: Collection[str]) -> Mapping[str, list[HeldReturn]]:
+        query = (
+            select(held_returns, *(column.label(f"line_{column.name}") for column in held_return_lines.c))
+            .join(held_return_lines, held_return_lines.c.action == held_returns.c.action)
+            .where(held_returns.c.store == store, held_returns.c.order.in_(list(orders)))
+            .order_by(held_returns.c.requested_at, held_returns.c.action, held_return_lines.c.line)
+        )
+        heads: dict[str, Any] = {}
+        lines: dict[str, list[HeldLine]] = {}
+        async with self._ledger.reading() as connection:
+            for row in await connection.execute(query):
+                heads[row.action] = row
+                lines.setdefault(row.action, []).append(
+                    HeldLine(
+                        native=row.line_line,
+                        quantity=row.line_quantity,
+                        reason=ReturnReason(row.line_reason),
+                        condition=ItemCondition(row.line_condition) if row.line_condition else None,
+                        note=row.line_note,
+                    )
+                )
+        found: dict[str, list[HeldReturn]] = {}
+        for action, head in heads.items():
+            found.setdefault(head.order, []).append(
+                HeldReturn(
+                    action=action,
+                    order=head.order,
+                    status=ReturnStatus(head.status),
+                    resolution=ReturnResolution(head.resolution),
+                    fees=head.fees,
+                    requested_at=head.requested_at,
+                    lines=tuple(lines[action]),
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedPause:
+    until: date
+    #: When it would have billed without the pause.
+    billing_before: date | None
+
+
+def held_return_id(store: str, order: str, action: str) -> str:
+    return make_id("Return", store, order, action)
+
+
+def _lay_return(platform: Platform, order: Order, held: HeldReturn) -> None:
+    if order.return_status in (OrderReturnStatus.NONE, OrderReturnStatus.UNKNOWN, OrderReturnStatus.REQUESTED):
+        if held.status is ReturnStatus.REQUESTED:
+            order.return_status = OrderReturnStatus.REQUESTED
+        elif held.status in _OPEN:
+            order.return_status = OrderReturnStatus.IN_PROGRESS
+    if not order.has("lines"):
+        return
+    known = {line.native_id: line for line in order.lines}
+    for one in held.lines:
+        if one.native in known:
+            quantity = known[one.native].quantity
+            quantity.returned = min(quantity.ordered, quantity.returned + one.quantity)
+            if quantity.returnable is not None:
+                quantity.returnable = max(0, quantity.returnable - one.quantity)
+    if not order.has("returns") or order.returns is None:
+        return
+    made = Return(
+        id=make_id("Return", platform.config.id, held.order, held.action),
+        source=platform.source(held.action),
+        status=held.status,
+        native_status="",
+        held_by=RecordHolder.GATEWAY,
+        order=order,
+        lines=[
+            ReturnLine(
+                line=known[one.native],
+                quantity=one.quantity,
+                reason=one.reason,
+                note=one.note,
+                condition=one.condition,
+            )
+            for one in held.lines
+            if one.native in known
+        ],
+        resolution=held.resolution,
+        requested_at=held.requested_at,
+        fees=fees_of(held.fees),
+    )
+    order.returns = [*order.returns, made]
+
+
+def _keep_return(record: Record, order: str, request: TakeBack, now: datetime) -> Also:
+    async def keep(connection: AsyncConnection) -> None:
+        await connection.execute(
+            held_returns.insert().values(
+                action=record.id,
+                store=record.store,
+                order=order,
+                status=ReturnStatus.APPROVED.value,
+                resolution=request.resolution.value,
+                fees=fees_json(request.fees),
+                requested_at=now,
+            )
+        )
+        await connection.execute(
+            held_return_lines.insert(),
+            [
+                {
+                    "action": record.id,
+                    "line": line.native,
+                    "quantity": line.quantity,
+                    "reason": line.reason.value,
+                    "condition": line.condition.value if line.condition else None,
+                    "note": line.note,
+                }
+                for line in recorded_lines(record)
+            ],
+        )
+
+    return keep
+
+
+def _of_subscription(record: Record, native: str) -> Any:
+    return delete(pauses).where(pauses.c.store == record.store, pauses.c.subscription == native)
+
+
+def _keep_pause(record: Record, native: str, until: date) -> Also:
+    async def keep(connection: AsyncConnection) -> None:
+        await connection.execute(_of_subscription(record, native))
+        await connection.execute(
+            pauses.insert().values(
+                store=record.store,
+                subscription=native,
+                action=record.id,
+                until=until,
+                billing_before=day_of(record.request.get("billing_before")),
+            )
+        )
+
+    return keep
+
+
+def _forget_pause(record: Record, native: str) -> Also:
+    async def forget(connection: AsyncConnection) -> None:
+        await connection.execute(_of_subscription(record, native))
+
+    return forget

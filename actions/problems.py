@@ -1,0 +1,197 @@
+"""In which words a client hears that something did not happen: safe to say to a customer, useful to a developer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from actions.recorded import natives_json, natives_of
+from platforms.errors import PlatformError
+from schema.actions import Action
+from schema.policy import Decision
+from schema.problems import (
+    ApprovalRequired,
+    Conflict,
+    FieldIssue,
+    IdentityInsufficient,
+    InvalidInput,
+    NativeError,
+    NotFound,
+    OutcomeUnknown,
+    PlatformRefused,
+    PlatformUnavailable,
+    PolicyDenied,
+    Problem,
+    Unsupported,
+)
+from schema.provenance import Capability
+from schema.vocabulary import AssuranceLevel, ConflictKind, ProblemCode, Verdict
+
+_UNAVAILABLE = "The shop cannot be reached right now, and nothing was changed. Please try again in a moment."
+_REFUSED = "The shop did not accept this request, and nothing was changed."
+_UNKNOWN = "We are still finding out whether this went through. Please do not ask for it again."
+_UNSUPPORTED = "This cannot be done for this order or subscription here."
+
+
+def invalid(fields: Sequence[FieldIssue]) -> InvalidInput:
+    return InvalidInput(
+        message="; ".join(f"{'.'.join(issue.path)}: {issue.message}" for issue in fields),
+        customer_message="Something about this request is not right. Please check what was entered.",
+        retryable=False,
+        fields=list(fields),
+    )
+
+
+def not_found() -> NotFound:
+    return NotFound(
+        message="There is no such thing for this caller.",
+        customer_message="We could not find that.",
+        retryable=False,
+    )
+
+
+def insufficient(current: AssuranceLevel, required: AssuranceLevel) -> IdentityInsufficient:
+    return IdentityInsufficient(
+        message=f"The caller is known as {current.name}; this needs {required.name}.",
+        customer_message="Please confirm who you are first.",
+        retryable=False,
+        current=current,
+        required=required,
+    )
+
+
+def unsupported(capability: Capability) -> Unsupported:
+    return Unsupported(
+        message=capability.note or f"The store does not offer {capability.action.value}.",
+        customer_message=_UNSUPPORTED,
+        retryable=False,
+        capability=capability,
+    )
+
+
+def key_reused(action: Action | None) -> Conflict:
+    return Conflict(
+        message="This idempotency key was used for another request; a new intent needs a new key.",
+        customer_message="This request collides with an earlier one. Please start again.",
+        retryable=False,
+        kind=ConflictKind.KEY_REUSED_WITH_DIFFERENT_INPUT,
+        action=action,
+    )
+
+
+def in_progress(action: Action | None) -> Conflict:
+    return Conflict(
+        message="Another action on this is unfinished; ask again when it is done.",
+        customer_message="Something else is still being done here. Please wait until that is finished.",
+        retryable=True,
+        kind=ConflictKind.IN_PROGRESS,
+        action=action,
+    )
+
+
+def facts_moved() -> Conflict:
+    return Conflict(
+        message="It kept changing while it was looked at; nothing was done. Ask again with the same key.",
+        customer_message="This has just changed. Please try again.",
+        retryable=True,
+        kind=ConflictKind.FACTS_CHANGED,
+    )
+
+
+def denied(decision: Decision) -> PolicyDenied:
+    rules = ", ".join(dict.fromkeys(reason.rule for reason in decision.reasons))
+    return PolicyDenied(
+        message=f"The policy {decision.policy.name} denies it: {rules or 'no rule allows it'}.",
+        customer_message=_said(decision) or "This is not possible under the shop's policy.",
+        retryable=False,
+        decision=decision,
+    )
+
+
+def approval_required(decision: Decision, role: str, expires_at: datetime) -> ApprovalRequired:
+    return ApprovalRequired(
+        message=f"Someone with the role {role} has to agree; the request waits until {expires_at.isoformat()}.",
+        customer_message=_said(decision) or "Somebody of the shop will look at this request first.",
+        retryable=False,
+        decision=decision,
+        required_role=role,
+        expires_at=expires_at,
+    )
+
+
+def lapsed() -> Problem:
+    """A request that waited for approval beyond its time."""
+    return Conflict(
+        message="Nobody agreed in time; the request has expired. Ask again with a new key.",
+        customer_message="This request has expired. Please ask again.",
+        retryable=False,
+        kind=ConflictKind.FACTS_CHANGED,
+    )
+
+
+def outcome_unknown(reconcile_by: datetime | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        message="It was sent and the answer was lost; the gateway reads the store until it knows. Ask for the action.",
+        customer_message=_UNKNOWN,
+        retryable=False,
+        reconcile_by=reconcile_by,
+    )
+
+
+def of_error(error: PlatformError, capability: Capability) -> Problem:
+    """What a store's error means to the client, now."""
+    return of_json(error_json(error), capability)
+
+
+def error_json(error: PlatformError) -> dict[str, Any]:
+    """A store's error as the ledger keeps it."""
+    return {
+        "code": error.code.value,
+        "message": error.message,
+        "retryable": error.retryable,
+        "retry_after": None if error.retry_after is None else max(1, math.ceil(error.retry_after)),
+        "native": natives_json(
+            [
+                NativeError(
+                    message=native.message,
+                    code=native.code,
+                    field=list(native.field) if native.field is not None else None,
+                    http_status=native.http_status,
+                )
+                for native in error.native
+            ]
+        ),
+    }
+
+
+def of_json(found: Mapping[str, Any], capability: Capability) -> Problem:
+    """The opposite of `error_json`. The platform's own words stay in `nativeErrors`, which is for staff."""
+    code = ProblemCode(found["code"])
+    if code is ProblemCode.UNSUPPORTED:
+        return unsupported(capability)
+    if code is ProblemCode.PLATFORM_REFUSED:
+        return PlatformRefused(
+            message="The store understood the request and refused it; staff can read its words in nativeErrors.",
+            customer_message=_REFUSED,
+            retryable=False,
+            native=natives_of(found["native"]),
+        )
+    if code is ProblemCode.OUTCOME_UNKNOWN:
+        return outcome_unknown(None)
+    return PlatformUnavailable(
+        code=code,
+        message="The store asks to wait; nothing was done."
+        if code is ProblemCode.PLATFORM_THROTTLED
+        else "The store could not be reached; nothing was done.",
+        customer_message=_UNAVAILABLE,
+        retryable=found["retryable"],
+        retry_after_seconds=found["retry_after"],
+    )
+
+
+def _said(decision: Decision) -> str:
+    """What the deciding reasons tell the asker, each once."""
+    said = [reason.customer_message for reason in decision.reasons if reason.customer_message]
+    return " ".join(dict.fromkeys(said)) if decision.verdict is not Verdict.ALLOW else ""

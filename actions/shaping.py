@@ -1,0 +1,91 @@
+"""How a row of the ledger looks to the one who asks for it, and what of it only staff may see."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from actions import problems
+from actions.ledger import Record
+from actions.privacy import Privacy
+from actions.recorded import decision_of, quote_of
+from schema.actions import Action, Actor, Viewer
+from schema.ids import make_id
+from schema.order import OrderLine
+from schema.policy import Decision, DecisionReason
+from schema.problems import Problem
+from schema.provenance import Capability
+from schema.vocabulary import ActionState, ActorKind, AssuranceLevel, ReasonCode
+
+_NEUTRAL = "This request cannot be settled automatically."
+
+
+def action_id(record: Record) -> str:
+    return make_id("Action", record.id)
+
+
+def seal_actor(actor: Actor, privacy: Privacy) -> str:
+    return privacy.seal(json.dumps({"kind": actor.kind.value, "name": actor.name, "on_behalf_of": actor.on_behalf_of}))
+
+
+def actor_of(sealed: str, privacy: Privacy) -> Actor:
+    found = json.loads(privacy.unseal(sealed))
+    return Actor(kind=ActorKind(found["kind"]), name=found["name"], on_behalf_of=found["on_behalf_of"])
+
+
+def shown(decision: Decision, viewer: Viewer) -> Decision:
+    """The decision as this viewer may see it: rules about fraud, velocity and amounts are staff's."""
+    if viewer.assurance >= AssuranceLevel.STAFF:
+        return decision
+    return dataclasses.replace(decision, reasons=[_shown(reason) for reason in decision.reasons])
+
+
+def _shown(reason: DecisionReason) -> DecisionReason:
+    if not reason.staff_only:
+        return reason
+    return dataclasses.replace(
+        reason, code=ReasonCode.OTHER, rule="staff-only", customer_message=_NEUTRAL, facts=[], internal=None
+    )
+
+
+def problem_of(record: Record, decision: Decision | None, capability: Capability) -> Problem | None:
+    """Why it did not happen, or not yet."""
+    match record.state:
+        case ActionState.DENIED if decision is not None:
+            return problems.denied(decision)
+        case ActionState.AWAITING_APPROVAL if decision is not None and record.expires_at is not None:
+            return problems.approval_required(decision, record.required_role or "", record.expires_at)
+        case ActionState.EXPIRED:
+            return problems.lapsed()
+        case ActionState.UNKNOWN:
+            return problems.outcome_unknown(record.reconcile_by)
+        case ActionState.FAILED if record.problem is not None:
+            return problems.of_json(record.problem, capability)
+    return None
+
+
+def action_of(
+    record: Record, viewer: Viewer, privacy: Privacy, capability: Capability, lines: Mapping[str, OrderLine]
+) -> Action:
+    """`lines`, by native id, are the target's where it was read; without them reasons point to no line."""
+    decision = shown(decision_of(record.decision, lines), viewer) if record.decision is not None else None
+    is_staff = viewer.assurance >= AssuranceLevel.STAFF
+    return Action(
+        id=make_id("Action", record.id),
+        kind=record.kind,
+        state=record.state,
+        summary=record.summary,
+        requested_by=actor_of(record.actor, privacy),
+        requested_at=record.requested_at,
+        decision=decision,
+        problem=problem_of(record, decision, capability),
+        quote=quote_of(record.quote) if record.quote is not None else None,
+        required_role=record.required_role if record.state is ActionState.AWAITING_APPROVAL else None,
+        expires_at=record.expires_at if record.state is ActionState.AWAITING_APPROVAL else None,
+        note=record.note if is_staff else None,
+        finished_at=record.finished_at,
+        native_reference=record.reference,
+        target_id=record.target,
+        recorded=record,
+    )
