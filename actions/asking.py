@@ -89,7 +89,7 @@ class Asking:
         return json.dumps(_plain(self.input), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def check(kind: ActionKind, given: Any, *, is_staff: bool, stores: Collection[str], in_preview: bool = False) -> Asking:
+def check(kind: ActionKind, asked: Any, *, is_staff: bool, stores: Collection[str], in_preview: bool = False) -> Asking:
     """Check an input as GraphQL coerced it. For anybody but staff some fields of a cancellation are set, not read.
 
     Raises:
