@@ -1,0 +1,1 @@
+"""Shopify, through its GraphQL Admin API."""
