@@ -19,6 +19,8 @@ from starlette.responses import JSONResponse, Response
 Body: TypeAlias = dict[str, Any]
 
 TOKEN = "sandbox-recharge-token"
+#: What a store of the sandbox is configured with.
+CREDENTIALS: Mapping[str, str] = {"token": TOKEN}
 SCOPES = ("read_customers", "read_orders", "read_subscriptions", "write_orders", "write_subscriptions")
 
 #: How long a change stays unseen that was made without `commit`.
