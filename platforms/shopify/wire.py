@@ -630,7 +630,7 @@ class Head(Struct):
     #: A list (GraphQL), a text (401, 402, 403, 404, 423, 5xx) or an object (400).
     errors: msgspec.Raw = msgspec.Raw(b"null")
     #: Missing where the call did not begin to run.
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     extensions: Extensions | None = None
 
 
@@ -719,7 +719,7 @@ def _meaning(problems: Sequence[GraphQLProblem], head: Head, *, writes: bool) ->
         return Throttled("Shopify asks to wait", retry_after=_wait(head), native=native)
     if "MAX_COST_EXCEEDED" in codes:
         return TooDear("Shopify finds the call too dear", native=native)
-    began = head.data is not None
+    began = bool(bytes(head.data))
     if (
         writes
         and began
