@@ -54,7 +54,10 @@ class Guard(FieldExtension):
     async def resolve_async(
         self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any
     ) -> Any:
-        answer = await info.context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"])
+        context = info.context
+        parts = context.loaders.payload_order_parts(info)
+        answer = await context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"], parts=parts)
+        context.start_reading_anew()
         found = next_(answer, info, **arguments)
         return await found if isinstance(found, Awaitable) else found
 

@@ -233,6 +233,14 @@ class RequestLoaders:
         found: Customer | None = await self.customer.load(owner)
         return found
 
+    def payload_order_parts(self, info: Info) -> OrderParts:
+        """What the payload of a mutation shows of its order."""
+        below = Selection.below(info)
+        parts = order_parts(below.at("order"), self._context.decide)
+        if "returnRecord" in below:
+            parts |= return_parts(below.at("returnRecord"), self._context.decide)
+        return parts
+
     # -- nodes
 
     async def node(self, id: str, info: Info) -> Node | None:

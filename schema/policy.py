@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -70,6 +71,10 @@ class Condition:
     kind: ConditionKind
     text: str
     amount: Money | None = None
+    #: Of the line's value, where the fee is a share of it.
+    percent: strawberry.Private[Decimal | None] = None
+    #: The one line it is kept back of, by native id; None for the whole request.
+    line_native_id: strawberry.Private[str | None] = None
 
 
 @strawberry.type(description="Something else that would be allowed if it were asked for next.")
@@ -91,6 +96,9 @@ class Decision:
         default=None, description="The last instant at which the answer is still ALLOW, where there is one."
     )
     shadow_reasons: strawberry.Private[list[DecisionReason]] = strawberry.field(default_factory=list)
+    #: While the verdict is REVIEW: the role that may approve, and for how many hours the request waits.
+    approver: strawberry.Private[str | None] = None
+    expires_hours: strawberry.Private[int | None] = None
 
     @strawberry.field(description="Rules on trial that would have fired. Staff only, else empty.")
     def shadow(self, info: Info) -> list[DecisionReason]:

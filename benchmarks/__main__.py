@@ -1,0 +1,178 @@
+"""`make bench`: start, memory and the reference query of one gateway process over the sandbox, against the figures
+to reach. It judges nothing by itself: machines differ, so read the ratios."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from gateway.operations import document
+
+ROOT = Path(__file__).parent.parent
+LATENCY = 30
+SLOW = {"X-Sandbox-Fault": ",".join(f"{store}=latency:{LATENCY}ms" for store in ("us", "eu", "subs"))}
+
+out = Console()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def demo() -> Iterator[tuple[psutil.Process, str, float]]:
+    """A gateway over its sandbox in processes of their own: the process, its address, and its seconds to ready."""
+    port = free_port()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", "demo", "--quiet", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not _ready(port):
+            if process.poll() is not None:
+                raise SystemExit("the gateway did not start")
+            time.sleep(0.005)
+        yield psutil.Process(process.pid), url, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def _ready(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def megabytes(process: psutil.Process) -> float:
+    return float(process.memory_info().rss) / 1e6
+
+
+def chain(upstream: list[dict[str, Any]]) -> float:
+    """Milliseconds of the slowest chain of calls that follow each other at one store."""
+    stores: dict[str, dict[str, float]] = {}
+    for call in upstream:
+        steps = stores.setdefault(call["store"], {})
+        steps[call["operation"]] = max(steps.get(call["operation"], 0.0), call["milliseconds"])
+    return max(sum(steps.values()) for steps in stores.values())
+
+
+async def ask(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    body = {"query": document("SupportView"), "variables": {"email": "ada@example.com"}}
+    async with session.post(f"{url}/graphql", json=body, headers=headers) as response:
+        answer: dict[str, Any] = json.loads(await response.read())
+        assert response.status == 200 and "errors" not in answer, answer.get("errors")
+        assert answer["data"]["customer"]["complete"], "the sandbox answered in part"
+        return answer
+
+
+async def reference(url: str, warm: int, counted: int) -> tuple[list[float], list[float], int]:
+    """Wall and chain milliseconds of the reference query, one at a time, and its upstream calls."""
+    walls, chains, calls = [], [], 0
+    async with aiohttp.ClientSession() as session:
+        for number in range(warm + counted):
+            started = time.perf_counter()
+            answer = await ask(session, url, SLOW)
+            wall = (time.perf_counter() - started) * 1000
+            if number >= warm:
+                walls.append(wall)
+                chains.append(chain(answer["extensions"]["upstream"]))
+                calls = len(answer["extensions"]["upstream"])
+    return walls, chains, calls
+
+
+async def many(url: str, count: int, connections: int = 8) -> None:
+    async with aiohttp.ClientSession() as session:
+        left = iter(range(count))
+
+        async def one() -> None:
+            for _ in left:
+                await ask(session, url)
+
+        await asyncio.gather(*(one() for _ in range(connections)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--queries", type=int, default=10_000, help="queries for the memory figure")
+    parser.add_argument("--starts", type=int, default=5)
+    options = parser.parse_args()
+
+    table = Table(title=f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    for column in ("figure", "measured", "to reach"):
+        table.add_column(column)
+
+    starts = []
+    for _ in track(range(options.starts), "starting", console=out):
+        with demo() as (_, _, seconds):
+            starts.append(seconds)
+    table.add_row(
+        "start to ready, s (min, median, max)",
+        f"{min(starts):.2f}, {statistics.median(starts):.2f}, {max(starts):.2f}",
+        "2.0",
+    )
+
+    with demo() as (process, url, _):
+        time.sleep(2)
+        table.add_row("idle memory, MB", f"{megabytes(process):.0f}", "140")
+        walls, chains, calls = asyncio.run(reference(url, 30, 100))
+        over = [wall - floor for wall, floor in zip(walls, chains, strict=True)]
+        table.add_row(
+            f"reference query at {LATENCY} ms upstream, {calls} calls: wall ms, median",
+            f"{statistics.median(walls):.1f}",
+            f"{statistics.median(chains) + 25:.1f}",
+        )
+        table.add_row(
+            "  above its slowest chain of calls, ms (min, median, max)",
+            f"{min(over):.1f}, {statistics.median(over):.1f}, {max(over):.1f}",
+            "25",
+        )
+        before = process.cpu_times()
+        asyncio.run(many(url, 300))
+        after = process.cpu_times()
+        cpu = (after.user + after.system - before.user - before.system) / 300 * 1000
+        table.add_row("  CPU of the gateway a query, ms", f"{cpu:.1f}", "")
+
+    with demo() as (process, url, _):
+        asyncio.run(many(url, options.queries // 10))
+        early = megabytes(process)
+        for _ in track(range(9), f"{options.queries} queries", console=out):
+            asyncio.run(many(url, options.queries // 10))
+        late = megabytes(process)
+        table.add_row(
+            f"memory after {options.queries // 10} and {options.queries} queries, MB",
+            f"{early:.0f}, {late:.0f} ({late / early - 1:+.1%})",
+            "+10%",
+        )
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

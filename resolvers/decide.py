@@ -1,0 +1,120 @@
+"""Eligibility inside a read: the policy's answer for every button, with the ledger asked once a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiodataloader import DataLoader
+
+from platforms.base import LINE_ACTIONS, ORDER_ACTIONS, SUBSCRIPTION_ACTIONS
+from policies.asked import History
+from policies.eligibility import eligibility
+from policies.guard import MIN_ASSURANCE
+from schema.emails import Email
+from schema.order import Order, OrderLine
+from schema.parts import OrderParts, SubscriptionParts
+from schema.policy import Eligibility, RequestAssumption
+from schema.subscription import Subscription
+from schema.vocabulary import ActionKind
+
+if TYPE_CHECKING:
+    from resolvers.context import RequestContext
+
+
+class _Subject(NamedTuple):
+    """What the ledger is asked about: a target, and whose it is."""
+
+    target: str
+    owner: Email | None
+
+
+class _Known(NamedTuple):
+    """What the ledger knows of it."""
+
+    history: History
+    active: bool
+
+
+class Decides:
+    """One request's eligibility."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._policies = context.services.policies
+        self._ledger: DataLoader[_Subject, _Known] = DataLoader(self._ask_ledger)
+
+    def order_parts(self, actions: Sequence[ActionKind] | None) -> OrderParts:
+        parts = OrderParts.NONE
+        for store in self._context.services.stores.by_key:
+            parts |= self._policies.order_parts(store, actions)
+        return parts
+
+    def subscription_parts(self, actions: Sequence[ActionKind] | None) -> SubscriptionParts:
+        parts = SubscriptionParts.NONE
+        for store in self._context.services.stores.by_key:
+            parts |= self._policies.subscription_parts(store, actions)
+        return parts
+
+    async def order(
+        self, order: Order, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
+    ) -> list[Eligibility]:
+        known = await self._ledger.load(_Subject(order.id, order.owner))
+        return [self._one(order, order.store_key, kind, known, assuming) for kind in _chosen(ORDER_ACTIONS, actions)]
+
+    async def line(
+        self, line: OrderLine, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
+    ) -> list[Eligibility]:
+        order = line.order
+        if order is None:
+            return []
+        known = await self._ledger.load(_Subject(order.id, order.owner))
+        return [self._one(line, order.store_key, kind, known, assuming) for kind in _chosen(LINE_ACTIONS, actions)]
+
+    async def subscription(self, subscription: Subscription, actions: Sequence[ActionKind] | None) -> list[Eligibility]:
+        owner = await self._context.loaders.subscription_owner(subscription)
+        known = await self._ledger.load(_Subject(subscription.id, owner))
+        return [
+            self._one(subscription, subscription.store_key, kind, known, None)
+            for kind in _chosen(SUBSCRIPTION_ACTIONS, actions)
+        ]
+
+    def _one(
+        self,
+        subject: Order | OrderLine | Subscription,
+        store: str,
+        kind: ActionKind,
+        known: _Known,
+        assuming: RequestAssumption | None,
+    ) -> Eligibility:
+        context = self._context
+        platform = context.services.stores.by_key[store]
+        return eligibility(
+            self._policies,
+            subject,
+            kind,
+            viewer=context.viewer,
+            history=known.history,
+            now=context.now,
+            support=platform.capability(kind),
+            active=known.active,
+            assuming=assuming,
+            min_assurance=MIN_ASSURANCE[kind],
+            locale=context.locale,
+        )
+
+    async def _ask_ledger(self, subjects: list[_Subject]) -> list[_Known]:
+        desk = self._context.services.desk
+        active: Mapping[str, str] = await desk.active_on([subject.target for subject in subjects])
+        owners = list(dict.fromkeys(subject.owner for subject in subjects if subject.owner is not None))
+        history = await desk.history(owners, self._context.now) if owners else {}
+        none = History()
+        return [
+            _Known(history.get(subject.owner, none) if subject.owner else none, subject.target in active)
+            for subject in subjects
+        ]
+
+
+def _chosen(possible: Sequence[ActionKind], asked: Sequence[ActionKind] | None) -> list[ActionKind]:
+    """The actions that the subject can have, of those asked for, each once."""
+    return list(possible) if asked is None else [kind for kind in dict.fromkeys(asked) if kind in possible]
