@@ -1,0 +1,66 @@
+"""What one asked-for thing is in our own words, whatever it came through: a mutation, a preview or a read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from schema.order import Order, OrderLine
+from schema.provenance import Store
+from schema.subscription import Subscription
+from schema.values import Money
+from schema.vocabulary import ActionKind, ItemCondition, RefundChoice, RequestedResolution, ReturnReason
+
+
+@dataclass(frozen=True, slots=True)
+class AskedLine:
+    """Units of one line of an order, and what the asker says of them."""
+
+    line: OrderLine
+    quantity: int
+    reason: ReturnReason | None = None
+    condition: ItemCondition | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One asked-for thing. The nouns carry the parts that `PolicyProcessor.order_parts` names for its kind."""
+
+    kind: ActionKind
+    store: Store
+    order: Order | None = None
+    subscription: Subscription | None = None
+    lines: tuple[AskedLine, ...] = ()
+    #: Left out: REFUND.
+    resolution: RequestedResolution | None = None
+    #: Left out: back to where the money came from.
+    refund: RefundChoice | None = None
+    amount: Money | None = None
+    #: The first day on which a paused subscription may bill again, in the store's time zone.
+    until: date | None = None
+    #: The word of a cancelled order, or the text of a cancelled subscription.
+    reason: str | None = None
+    note: str | None = None
+
+    @property
+    def subject(self) -> Order | Subscription:
+        """What it is asked of."""
+        found = self.order or self.subscription
+        if found is None:
+            raise ValueError("an asked-for thing has an order or a subscription")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one customer had over every store in the last 90 days; unfinished and waiting actions count too.
+
+    Amounts are in the stores' own currencies, by ISO 4217 code.
+    """
+
+    refund_total_90d: Mapping[str, Decimal] = field(default_factory=dict)
+    refund_count_90d: int = 0
+    return_count_90d: int = 0

@@ -1,0 +1,291 @@
+"""How the findings of all rules become one verdict: the most severe wins, and what nobody allows is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from policies import builtin
+from policies.facts import FACTS, Absent, Audience, Facts, show
+from policies.messages import (
+    COSTS,
+    FEE_TEXT,
+    NEUTRAL,
+    NEUTRAL_REVIEW,
+    NO_RULE,
+    NOT_OFFERED,
+    OF_CODE,
+    choose,
+    show_day,
+    show_instant,
+    show_money,
+    tell,
+)
+from policies.policy import Policy
+from policies.rules import SEVERITY, Charge, Finding
+from policies.windows import Counted, days_late
+from schema.policy import Condition, DecisionReason, Fact
+from schema.values import Money
+from schema.vocabulary import ActionKind, ReasonCode, RequestedResolution, Verdict
+
+#: What a reason's `rule` reads where its rule is the staff's business.
+WITHHELD: Final = "withheld"
+
+_LINE_KINDS: Final = frozenset({ActionKind.RETURN_ORDER})
+
+
+@dataclass(slots=True)
+class Judgement:
+    """One verdict and all that speaks for it, not yet in words. The deciding findings come first."""
+
+    verdict: Verdict
+    findings: list[Finding]
+    shadow: list[Finding]
+    charges: list[tuple[Finding, Charge]]
+    until: datetime | None
+
+
+def judge(policy: Policy | None, kind: ActionKind, whole: Facts, lines: Sequence[Facts]) -> Judgement:
+    """What the rules and the gateway itself say. `lines` are those asked for, or for a cancellation all of them."""
+    findings: list[Finding] = []
+    shadow: list[Finding] = []
+    charges: list[tuple[Finding, Charge]] = []
+    if (built_in := builtin.of_the_whole(kind, whole)) is not None:
+        findings.append(built_in)
+    refused = built_in is not None and built_in.verdict is Verdict.DENY
+    open_lines: list[Facts] = []
+    if kind in _LINE_KINDS and not refused:
+        units: dict[str, int] = {}
+        for facts in lines:
+            if facts.asked_line is not None:
+                key = facts.asked_line.line.native_id
+                units[key] = units.get(key, 0) + facts.asked_line.quantity
+        for facts in lines:
+            row = facts.asked_line
+            asked_units = units[row.line.native_id] if row is not None else facts.known("request.quantity") or 1
+            found = builtin.of_a_line(facts, asked_units)
+            if found is not None:
+                findings.append(found)
+            if found is None or found.verdict is not Verdict.DENY:
+                open_lines.append(facts)
+    else:
+        open_lines = list(lines)
+    if not refused and (open_lines or not lines):
+        _apply_rules(policy, kind, whole, open_lines, findings, shadow, charges)
+    verdict = Verdict.ALLOW
+    for finding in findings:
+        if finding.verdict is not None and SEVERITY[finding.verdict] > SEVERITY[verdict]:
+            verdict = finding.verdict
+    costly = costs_need_a_person(verdict, charges)
+    if costly is not None:
+        findings.append(costly)
+        verdict = Verdict.REVIEW
+    findings.sort(key=lambda finding: -SEVERITY[finding.verdict or Verdict.ALLOW])
+    return Judgement(
+        verdict, findings, shadow, charges if verdict is not Verdict.DENY else [], _until(verdict, findings)
+    )
+
+
+def _apply_rules(
+    policy: Policy | None,
+    kind: ActionKind,
+    whole: Facts,
+    lines: Sequence[Facts],
+    findings: list[Finding],
+    shadow: list[Finding],
+    charges: list[tuple[Finding, Charge]],
+) -> None:
+    granted_whole = False
+    granted: set[int] = set()
+    for rule in policy.rules_of(kind) if policy is not None else ():
+        per_request_fee_taken = False
+        for place, facts in enumerate(lines) if rule.per_line else ((-1, whole),):
+            found = rule.find(facts)
+            if found is None:
+                continue
+            if rule.shadow:
+                shadow.append(found)
+                continue
+            if found.fee is not None:
+                if found.fee.line_native_id is None and per_request_fee_taken:
+                    continue
+                per_request_fee_taken = True
+                charges.append((found, found.fee))
+                continue
+            findings.append(found)
+            if found.grants:
+                if place < 0:
+                    granted_whole = True
+                else:
+                    granted.add(place)
+    if granted_whole:
+        return
+    wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
+    say = NO_RULE if wanted is RequestedResolution.REFUND else NOT_OFFERED
+    for place, facts in enumerate(lines) if lines else ((-1, whole),):
+        if place not in granted and not _is_denied(findings, facts, whole):
+            findings.append(builtin.nothing_allows(kind, facts, say))
+            if kind not in _LINE_KINDS:
+                break
+
+
+def _is_denied(findings: Iterable[Finding], facts: Facts, whole: Facts) -> bool:
+    return any(
+        finding.verdict is Verdict.DENY and (finding.facts is facts or finding.facts is whole) for finding in findings
+    )
+
+
+def costs_need_a_person(verdict: Verdict, charges: Sequence[tuple[Finding, Charge]]) -> Finding | None:
+    """Until a preview can be confirmed, what costs the customer money waits for a person who confirms it with them."""
+    if verdict is not Verdict.ALLOW or not charges:
+        return None
+    finding, charge = charges[0]
+    total = Money.of(sum(each.amount.amount for _, each in charges), charge.amount.currency_code)
+    return Finding(
+        None,
+        Verdict.REVIEW,
+        ReasonCode.OTHER,
+        finding.facts.above if finding.facts.above is not None else finding.facts,
+        say=COSTS,
+        own={"amount": total},
+        extra=tuple((each.kind.name, f"{each.amount.amount} {each.amount.currency_code}") for _, each in charges),
+    )
+
+
+def _until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:
+    """While ALLOW: the first window to end. Else the end that was missed, where one decided."""
+    ends = [found.counted.until for found in findings if found.counted is not None and found.verdict is verdict]
+    return min(ends, default=None)
+
+
+# ------------------------------------------------------------------------------------------------ in words
+
+
+def reason(finding: Finding, locale: str) -> DecisionReason:
+    """A finding as the contract shows it, nothing held back: see `as_told_to`."""
+    rule, facts = finding.rule, finding.facts
+    say = finding.say or OF_CODE[finding.code]
+    rows = arithmetic(finding)
+    staff_only = rule is not None and rule.audience is Audience.STAFF
+    internal: str | None = None
+    if finding.verdict is not Verdict.ALLOW:
+        sums = "; ".join(f"{row.name} = {row.value if row.known else 'unknown'}" for row in rows)
+        what = finding.verdict.name if finding.verdict is not None else "fee"
+        why = f" ({finding.open.value})" if finding.open is not None else ""
+        internal = f"{rule.id if rule else builtin.BUILT_IN}: {what} {finding.code.name}{why}" + (
+            f": {sums}" if sums else ""
+        )
+    return DecisionReason(
+        code=finding.code,
+        rule=rule.id if rule is not None else builtin.BUILT_IN,
+        customer_message=tell(choose(say, locale), facts, _own(finding, locale), locale),
+        line=facts.line,
+        facts=rows,
+        internal=internal,
+        staff_only=staff_only,
+    )
+
+
+def _own(finding: Finding, locale: str) -> dict[str, str]:
+    return {name: _worded(value, finding.facts, locale) for name, value in finding.own.items()}
+
+
+def _worded(value: Any, facts: Facts, locale: str) -> str:
+    if isinstance(value, Counted):
+        whole_days = value.length.whole_days or value.by_season
+        return (show_day if whole_days else show_instant)(value.until, facts.zone, locale)
+    if isinstance(value, Money):
+        return show_money(value.amount, value.currency_code, locale)
+    return str(value)
+
+
+def arithmetic(finding: Finding) -> list[Fact]:
+    """What was compared, in the order a person would check it."""
+    facts, rule, counted = finding.facts, finding.rule, finding.counted
+    rows: list[Fact] = []
+    seen: set[str] = set()
+
+    def add(name: str) -> None:
+        spec = FACTS[name]
+        if name in seen or spec.window_only:
+            return
+        seen.add(name)
+        value = facts[name]
+        known = not isinstance(value, Absent)
+        rows.append(Fact(name=name, value=show(value), basis=spec.basis if known else None, known=known))
+
+    if counted is not None:
+        seen.add(counted.fact)
+        maybe = counted.estimated
+        rows.append(Fact(name=counted.fact, value=counted.at.isoformat(), basis=counted.basis, estimated=maybe))
+        days = (facts.local_date(facts.now) - facts.local_date(counted.at)).days
+        if days >= 0:
+            rows.append(Fact(name="days_since", value=str(days), estimated=maybe))
+        if counted.plus_days:
+            rows.append(Fact(name="plus_days", value=str(counted.plus_days), estimated=True))
+        rows.append(Fact(name="season" if counted.by_season else "window", value=str(counted.length)))
+        rows.append(Fact(name="allowed_until", value=counted.until.isoformat(), estimated=maybe))
+        rows.append(Fact(name="now", value=facts.now.isoformat()))
+        if late := days_late(facts.now, counted.until, facts.zone):
+            rows.append(Fact(name="days_late", value=str(late), estimated=maybe))
+    if rule is not None:
+        for name in rule.named:
+            add(name)
+        if finding.open is not None:
+            for name in rule.counts_from:
+                add(name)
+    for name in finding.looked_at:
+        add(name)
+    for name, value in finding.extra:
+        if name not in seen:
+            rows.append(Fact(name=name, value=value))
+    return rows
+
+
+def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
+    """A fee as the contract shows it."""
+    say = finding.say or FEE_TEXT[charge.kind.name]
+    return Condition(
+        kind=charge.kind,
+        text=tell(choose(say, locale), finding.facts, _own(finding, locale), locale),
+        amount=charge.amount,
+        percent=charge.percent,
+        line_native_id=charge.line_native_id,
+    )
+
+
+def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> list[DecisionReason]:
+    """Reasons as somebody below staff may hear them."""
+    found: list[DecisionReason] = []
+    for each in reasons:
+        if each.staff_only:
+            neutral = choose(NEUTRAL if verdict is Verdict.DENY else NEUTRAL_REVIEW, locale).text
+            found.append(
+                DecisionReason(
+                    code=ReasonCode.OTHER,
+                    rule=WITHHELD,
+                    customer_message=neutral,
+                    line=each.line,
+                    internal=each.internal,
+                    staff_only=True,
+                )
+            )
+        elif any(row.name in STAFF_FACTS for row in each.facts):
+            found.append(
+                DecisionReason(
+                    code=each.code,
+                    rule=each.rule,
+                    customer_message=each.customer_message,
+                    line=each.line,
+                    facts=[row for row in each.facts if row.name not in STAFF_FACTS],
+                    internal=each.internal,
+                )
+            )
+        else:
+            found.append(each)
+    return found
+
+
+STAFF_FACTS: Final = frozenset(name for name, spec in FACTS.items() if spec.audience is Audience.STAFF)

@@ -1,0 +1,243 @@
+"""How a reason is put into words: templates over facts, in the words of a locale; no model writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency
+
+from policies.facts import FACTS, Absent, Facts
+from schema.values import Money
+from schema.vocabulary import ReasonCode, RequestedResolution
+
+#: Names a message may use besides facts, with what each is.
+OWN_NAMES: Final[Mapping[str, str]] = {
+    "days": "the window's length in days",
+    "length": "the window's length with its unit: 30 minutes",
+    "allowed_until": "the last day, or for short windows the last instant, inside the window",
+    "days_late": "local days since the window ended",
+    "amount": "the money that was compared, or the fee",
+    "limit": "the amount or number that was exceeded",
+    "cycles": "the cycles that are completed",
+    "min_cycles": "the cycles that are needed",
+    "max_pause": "the longest pause, in days",
+}
+
+_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+#: A value written into a message is cut here.
+_LONGEST = 200
+
+
+class TemplateError(ValueError):
+    """A template with a loose brace or a name that does not exist; `name` is the name."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+Piece = str | tuple[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with names in braces; `{{` and `}}` are braces."""
+
+    text: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(piece[0] for piece in self.pieces if isinstance(piece, tuple))
+
+    def fill(self, value_of: Callable[[str], str]) -> str:
+        return "".join(piece if isinstance(piece, str) else value_of(piece[0]) for piece in self.pieces)
+
+
+def parse_template(text: str) -> Template:
+    """A template from its text.
+
+    Raises:
+        TemplateError: a brace without its other, or a name that is neither a fact nor one of `OWN_NAMES`.
+    """
+    pieces: list[Piece] = []
+    end = 0
+    for part in _PART.finditer(text):
+        if part.start() > end:
+            pieces.append(text[end : part.start()])
+        end = part.end()
+        if part[0] in ("{{", "}}"):
+            pieces.append(part[0][0])
+        elif part[1] is None:
+            raise TemplateError(f"a loose {part[0]}: write {part[0] * 2} for a brace")
+        else:
+            name = part[1].strip()
+            if name not in FACTS and name not in OWN_NAMES:
+                raise TemplateError(f"a message cannot name {name or 'nothing'}", name)
+            pieces.append((name,))
+    if end < len(text):
+        pieces.append(text[end:])
+    return Template(text, tuple(pieces))
+
+
+Say = Mapping[str, Template]
+"""A template by locale; a text alone is kept under the empty name."""
+
+
+@lru_cache(maxsize=64)
+def locale_of(name: str) -> Locale:
+    """The locale most like this name; English where it is none."""
+    try:
+        return Locale.parse(name.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return Locale.parse("en")
+
+
+def choose(say: Say, locale: str) -> Template:
+    """The template for a locale: the very one, its language, English, else the first that was written."""
+    wanted = locale.replace("_", "-")
+    for name in (wanted, wanted.split("-", 1)[0], "", "en"):
+        if name in say:
+            return say[name]
+    return next(iter(say.values()))
+
+
+@lru_cache(maxsize=4096)
+def show_day(at: datetime, zone: ZoneInfo, locale: str) -> str:
+    return str(format_date(at.astimezone(zone).date(), "long", locale=locale_of(locale)))
+
+
+@lru_cache(maxsize=4096)
+def show_instant(at: datetime, zone: ZoneInfo, locale: str) -> str:
+    return str(format_datetime(at, "medium", tzinfo=zone, locale=locale_of(locale)))
+
+
+@lru_cache(maxsize=4096)
+def show_money(amount: Decimal, currency: str, locale: str) -> str:
+    return str(format_currency(amount, currency, locale=locale_of(locale)))
+
+
+def show_value(value: Any, zone: ZoneInfo, locale: str) -> str:
+    """A value as a person reads it."""
+    if value is None or isinstance(value, Absent):
+        return "?"
+    if isinstance(value, Money):
+        return show_money(value.amount, value.currency_code, locale)
+    if isinstance(value, datetime):
+        return show_day(value, zone, locale)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))[:_LONGEST]
+    return str(getattr(value, "name", value))[:_LONGEST]
+
+
+def tell(template: Template, facts: Facts, own: Mapping[str, str], locale: str) -> str:
+    """A template with its names filled in; what is not known is a question mark."""
+
+    def value_of(name: str) -> str:
+        if name in own:
+            return own[name]
+        if name in OWN_NAMES:
+            return "?"
+        return show_value(facts[name], facts.zone, locale)
+
+    return template.fill(value_of)
+
+
+# ------------------------------------------------------------------------------------- sentences of the gateway
+
+
+def _says(en: str, de: str) -> Say:
+    return {"en": parse_template(en), "de": parse_template(de)}
+
+
+NEUTRAL: Final = _says("This cannot be done here. Our team can help.", "Das geht hier nicht. Unser Team hilft gerne.")
+NEUTRAL_REVIEW: Final = _says(
+    "A member of our team has to look at this first.", "Das sieht sich zuerst jemand aus unserem Team an."
+)
+
+OF_CODE: Final[Mapping[ReasonCode, Say]] = {
+    ReasonCode.OK: _says("This is possible.", "Das ist möglich."),
+    ReasonCode.WINDOW_EXPIRED: _says(
+        "The time for this ended on {allowed_until}.", "Die Frist dafür endete am {allowed_until}."
+    ),
+    ReasonCode.FINAL_SALE: _says(
+        "{line.title} was sold as final sale.", "{line.title} ist vom Umtausch ausgeschlossen."
+    ),
+    ReasonCode.ALREADY_RETURNED: _says(
+        "{line.title} is already on its way back or was returned.",
+        "{line.title} ist schon auf dem Rückweg oder zurückgegeben.",
+    ),
+    ReasonCode.ALREADY_REFUNDED: _says("This was already paid back.", "Das ist schon erstattet."),
+    ReasonCode.NOT_FULFILLED: _says("{line.title} was not sent yet.", "{line.title} wurde noch nicht verschickt."),
+    ReasonCode.ALREADY_FULFILLED: _says("The order was already sent.", "Die Bestellung ist schon verschickt."),
+    ReasonCode.ALREADY_CANCELLED: _says("This is already cancelled.", "Das ist schon storniert."),
+    ReasonCode.NOTHING_LEFT: _says(
+        "There are not so many units of {line.title} left to return.",
+        "So viele Stück von {line.title} können nicht mehr zurückgegeben werden.",
+    ),
+    ReasonCode.EXCLUDED_PRODUCT: _says("{line.title} is excluded from this.", "{line.title} ist davon ausgenommen."),
+    ReasonCode.EXCLUDED_REGION: _says(
+        "This is not offered where the order was sent.", "Das wird im Lieferland nicht angeboten."
+    ),
+    ReasonCode.EXCLUDED_SEGMENT: _says("This is not offered for this account.", "Das gilt für dieses Konto nicht."),
+    ReasonCode.CONDITION_NOT_ACCEPTED: _says(
+        "Goods in this condition are not taken back.", "Ware in diesem Zustand wird nicht zurückgenommen."
+    ),
+    ReasonCode.AMOUNT_OVER_LIMIT: _says(
+        "{amount} is more than the limit of {limit}.", "{amount} ist mehr als {limit}."
+    ),
+    ReasonCode.VELOCITY_LIMIT: _says(
+        "With this, 90 days come to {amount}, more than {limit}.",
+        "Damit sind es {amount} in 90 Tagen, mehr als {limit}.",
+    ),
+    ReasonCode.FRAUD_SIGNAL: _says("Something here has to be checked first.", "Hier ist zuerst etwas zu prüfen."),
+    ReasonCode.MIN_CYCLES_NOT_MET: _says(
+        "{min_cycles} deliveries were agreed; {cycles} are completed.",
+        "Vereinbart sind {min_cycles} Lieferungen; {cycles} sind erfolgt.",
+    ),
+    ReasonCode.CUTOFF_PASSED: _says(
+        "The next delivery is already being prepared; changes were possible until {allowed_until}.",
+        "Die nächste Lieferung wird schon vorbereitet; Änderungen waren bis {allowed_until} möglich.",
+    ),
+    ReasonCode.PAYMENT_PENDING: _says("The payment is not completed yet.", "Die Zahlung ist noch nicht abgeschlossen."),
+    ReasonCode.PAYMENT_DISPUTED: _says("The payment of this order is disputed.", "Die Zahlung ist angefochten."),
+    ReasonCode.PAUSE_TOO_LONG: _says(
+        "A pause can last at most {max_pause} days.", "Eine Pause kann höchstens {max_pause} Tage dauern."
+    ),
+    ReasonCode.FACT_MISSING: _says(
+        "Something that is needed to decide this is not known.", "Etwas, das dafür nötig ist, ist nicht bekannt."
+    ),
+    ReasonCode.UNSUPPORTED_BY_PLATFORM: _says("This shop does not offer that.", "Dieser Shop bietet das nicht an."),
+    ReasonCode.MISSING_SCOPE: _says("This shop does not allow that here.", "Dieser Shop erlaubt das hier nicht."),
+    ReasonCode.OTHER: _says("This is not possible.", "Das ist nicht möglich."),
+}
+
+NO_RULE: Final = _says("The shop's rules do not allow this.", "Die Regeln des Shops sehen das nicht vor.")
+NOT_OFFERED: Final = _says("This way to settle it is not offered here.", "Diese Lösung wird hier nicht angeboten.")
+ALREADY_PAUSED: Final = _says("This subscription is already paused.", "Dieses Abo pausiert schon.")
+NOT_PAUSED: Final = _says("This subscription is not paused.", "Dieses Abo pausiert nicht.")
+IN_PROGRESS: Final = _says("Something is already under way here.", "Hier ist schon etwas in Arbeit.")
+COSTS: Final = _says(
+    "This costs {amount}, so a person confirms it with you first.",
+    "Das kostet {amount}; jemand aus unserem Team bestätigt es zuerst mit Ihnen.",
+)
+FEE_TEXT: Final = {
+    "RESTOCKING_FEE": _says("A restocking fee of {amount} is kept back.", "Eine Gebühr von {amount} wird einbehalten."),
+    "RETURN_SHIPPING_FEE": _says(
+        "{amount} is kept back for the way back.", "{amount} werden für die Rücksendung einbehalten."
+    ),
+}
+OFFER_TEXT: Final[Mapping[RequestedResolution, Say]] = {
+    RequestedResolution.REFUND: _says("A refund instead", "Stattdessen eine Erstattung"),
+    RequestedResolution.STORE_CREDIT: _says("Store credit instead", "Stattdessen ein Guthaben"),
+    RequestedResolution.KEEP_ITEM: _says("Keep it and be paid back", "Behalten und erstattet bekommen"),
+}

@@ -1,0 +1,330 @@
+"""The loaded set of policy files: which policy speaks for a store, what it decides, and what that would pay back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from policies.asked import Asked, AskedLine, History
+from policies.document import PolicyError, StoreLike, read_policies
+from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_of, rounded, subscription_parts_of
+from policies.judge import Judgement, condition, judge, reason, told
+from policies.messages import OFFER_TEXT, choose
+from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
+from policies.rules import facts_of
+from schema.actions import Viewer
+from schema.order import OrderLine
+from schema.parts import OrderParts, SubscriptionParts
+from schema.policy import Alternative, Decision, PolicyVersion
+from schema.values import Fee, Money, Quote
+from schema.vocabulary import (
+    ActionKind,
+    AssuranceLevel,
+    ConditionKind,
+    FeeKind,
+    RefundChoice,
+    RefundDestination,
+    RequestedResolution,
+    Verdict,
+)
+
+__all__ = ["PolicyError", "PolicyProcessor", "as_told_to", "zone_of"]
+
+_FEES: Mapping[ConditionKind, FeeKind] = {
+    ConditionKind.RESTOCKING_FEE: FeeKind.RESTOCKING,
+    ConditionKind.RETURN_SHIPPING_FEE: FeeKind.RETURN_SHIPPING,
+}
+#: What the built-in checks look at, whatever the rules name.
+_BUILT_IN_PARTS: Mapping[ActionKind, OrderParts] = {
+    ActionKind.RETURN_ORDER: OrderParts.LINES | OrderParts.RETURNS,
+}
+
+
+@lru_cache(maxsize=256)
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by its IANA name."""
+    return ZoneInfo(name)
+
+
+class PolicyProcessor:
+    """The merchant's policy files, checked and compiled. A bad file never replaces a good one."""
+
+    def __init__(self, path: Path, stores: Mapping[str, StoreLike], policies: Sequence[Policy]) -> None:
+        self._path = path
+        self.stores = stores
+        self._seen = _signature(path)
+        self._take(policies)
+        #: Why the files as they are now cannot be used; None while the loaded set is the newest.
+        self.problem: PolicyError | None = None
+
+    @classmethod
+    def load(cls, path: str | Path, stores: Mapping[str, StoreLike]) -> Self:
+        """The policies of a file, or of every `*.yaml` and `*.yml` in a folder.
+
+        Args:
+            stores: every configured store by its id, with its `time_zone` and `currency_code`.
+
+        Raises:
+            PolicyError: with every mistake found, each with file, line and column.
+        """
+        found = Path(path)
+        return cls(found, stores, read_policies(found, stores))
+
+    def _take(self, policies: Sequence[Policy]) -> None:
+        self.policies = tuple(policies)
+        self._by_store = {store: policy for policy in policies for store in policy.stores}
+        self._order_parts: dict[tuple[str, ActionKind], OrderParts] = {}
+        self._subscription_parts: dict[tuple[str, ActionKind], SubscriptionParts] = {}
+        digests = [policy.digest for policy in policies]
+        #: The digest of the set: the file's own where there is one file.
+        self.digest = digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        self.name = ", ".join(policy.name for policy in policies)
+
+    def refresh(self) -> bool:
+        """Look whether the files changed, which is cheap, and take the new ones if they are right.
+
+        Returns whether a new set is in force. Where the new files hold mistakes the old set stays, and `problem`
+        has them until the files are right again.
+        """
+        signature = _signature(self._path)
+        if signature == self._seen:
+            return False
+        self._seen = signature
+        try:
+            policies = read_policies(self._path, self.stores)
+        except PolicyError as error:
+            self.problem = error
+            return False
+        self.problem = None
+        changed = [policy.digest for policy in policies] != [policy.digest for policy in self.policies]
+        self._take(policies)
+        return changed
+
+    def policy_of(self, store_key: str) -> Policy | None:
+        """The policy that speaks for a store."""
+        return self._by_store.get(store_key)
+
+    # ------------------------------------------------------------------------------------------- what it reads
+
+    def order_parts(self, store_key: str, actions: Sequence[ActionKind] | None = None) -> OrderParts:
+        """What of an order a decision about these actions looks at; every order action where none is named."""
+        found = OrderParts.NONE
+        for kind in ORDER_KINDS if actions is None else actions:
+            if kind in ORDER_KINDS:
+                found |= self._order_parts_of(store_key, kind)
+        return found
+
+    def _order_parts_of(self, store_key: str, kind: ActionKind) -> OrderParts:
+        key = (store_key, kind)
+        if key not in self._order_parts:
+            found = _BUILT_IN_PARTS.get(kind, OrderParts.NONE)
+            policy = self._by_store.get(store_key)
+            for rule in policy.rules_of(kind) if policy else ():
+                found |= order_parts_of(name for name in facts_of(rule) if name != "request.amount")
+                found |= order_parts_of(rule.counts_from)
+                if rule.per_line:
+                    found |= OrderParts.LINES
+            self._order_parts[key] = found
+        return self._order_parts[key]
+
+    def subscription_parts(self, store_key: str, actions: Sequence[ActionKind] | None = None) -> SubscriptionParts:
+        """What of a subscription a decision about these actions looks at."""
+        found = SubscriptionParts.NONE
+        for kind in SUBSCRIPTION_KINDS if actions is None else actions:
+            key = (store_key, kind)
+            if key not in self._subscription_parts:
+                policy = self._by_store.get(store_key)
+                parts = SubscriptionParts.NONE
+                for rule in policy.rules_of(kind) if policy else ():
+                    parts |= subscription_parts_of(facts_of(rule))
+                self._subscription_parts[key] = parts
+            found |= self._subscription_parts[key]
+        return found
+
+    # ------------------------------------------------------------------------------------------- what it decides
+
+    def facts(
+        self, asked: Asked, history: History, viewer: Viewer, now: datetime, unsaid: Mapping[str, Any] | None = None
+    ) -> tuple[Facts, list[Facts]]:
+        """The facts of the request, and of each line that is looked at; `unsaid` are put in place of the request's."""
+        order = asked.order
+        currency = order.totals.total.shop.currency_code if order is not None else asked.store.currency_code
+        whole = Facts(asked, history, viewer, now.astimezone(UTC), zone_of(asked.store.time_zone), currency)
+        if unsaid:
+            whole.update(unsaid)
+        rows: Iterable[AskedLine] = asked.lines
+        if asked.kind is not ActionKind.RETURN_ORDER:
+            policy = self._by_store.get(asked.store.key)
+            rows = ()
+            if order is not None and policy is not None and any(rule.per_line for rule in policy.rules_of(asked.kind)):
+                rows = (AskedLine(line, line.quantity.current) for line in order.lines)
+        lines = [whole.of_line(row) for row in rows]
+        if unsaid:
+            for line in lines:
+                line.update(unsaid)
+        return whole, lines
+
+    def judge(self, asked: Asked, whole: Facts, lines: Sequence[Facts]) -> Judgement:
+        """The verdict over facts, not yet in words."""
+        return judge(self._by_store.get(asked.store.key), asked.kind, whole, lines)
+
+    def decide(self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en") -> Decision:
+        """What the policy says of one asked-for thing, as this viewer may hear it.
+
+        A pure function of the loaded rules, the facts on the nouns, the history and `now` (aware).
+
+        Raises:
+            PartNotLoaded: a noun was read with fewer parts than `order_parts` or `subscription_parts` names.
+        """
+        return as_told_to(self.decide_fully(asked, history, viewer, now, locale), viewer, locale)
+
+    def decide_fully(
+        self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en"
+    ) -> Decision:
+        """`decide` with nothing held back: what is recorded, and what an approver sees."""
+        whole, lines = self.facts(asked, history, viewer, now)
+        return self.put_in_words(asked, self.judge(asked, whole, lines), history, viewer, now, locale)
+
+    def put_in_words(
+        self, asked: Asked, found: Judgement, history: History, viewer: Viewer, now: datetime, locale: str
+    ) -> Decision:
+        """A judgement as the contract shows it, with what would be allowed instead."""
+        policy = self._by_store.get(asked.store.key)
+        approver = hours = None
+        if found.verdict is Verdict.REVIEW:
+            asking = [each.rule for each in found.findings if each.verdict is Verdict.REVIEW and each.rule is not None]
+            approver = next((rule.approver for rule in asking if rule.approver), None) or (
+                policy.approver if policy else DEFAULT_APPROVER
+            )
+            hours = next((rule.expires_hours for rule in asking if rule.expires_hours), None) or (
+                policy.expires_hours if policy else DEFAULT_EXPIRES_HOURS
+            )
+        return Decision(
+            verdict=found.verdict,
+            reasons=[reason(each, locale) for each in found.findings],
+            policy=PolicyVersion(name=policy.name if policy else "none", digest=policy.digest if policy else ""),
+            decided_at=now,
+            conditions=[condition(finding, charge, locale) for finding, charge in found.charges],
+            alternatives=self._alternatives(asked, found, history, viewer, now, locale),
+            allowed_until=found.until,
+            shadow_reasons=[reason(each, locale) for each in found.shadow],
+            approver=approver,
+            expires_hours=hours,
+        )
+
+    def _alternatives(
+        self, asked: Asked, found: Judgement, history: History, viewer: Viewer, now: datetime, locale: str
+    ) -> list[Alternative]:
+        """Offers of the rules that stand against the request, of those that would really be allowed."""
+        if found.verdict is Verdict.ALLOW or asked.kind is not ActionKind.RETURN_ORDER:
+            return []
+        alternatives: dict[RequestedResolution, Alternative] = {}
+        for finding in found.findings:
+            for offer in finding.offers:
+                if offer.resolution in alternatives:
+                    continue
+                instead = replace(asked, resolution=offer.resolution)
+                if self.judge(instead, *self.facts(instead, history, viewer, now)).verdict is Verdict.ALLOW:
+                    label = choose(offer.label or OFFER_TEXT[offer.resolution], locale).text
+                    alternatives[offer.resolution] = Alternative(
+                        action=asked.kind, label=label, resolution=offer.resolution
+                    )
+        return list(alternatives.values())
+
+    def approver(self, decision: Decision) -> str:
+        """The role that may approve a decision that says REVIEW."""
+        return decision.approver or DEFAULT_APPROVER
+
+    # ------------------------------------------------------------------------------------------- what it pays back
+
+    def fees(self, asked: Asked, decision: Decision) -> tuple[Fee, ...]:
+        """Every fee of a decision, in the customer's currency."""
+        return tuple(
+            Fee(kind=_FEES[each.kind], amount=each.amount)
+            for each in decision.conditions
+            if each.kind in _FEES and each.amount is not None
+        )
+
+    def restocking_percent(self, asked: Asked, decision: Decision, line: OrderLine) -> Decimal:
+        """What is kept back of one line's value for restocking, in percent."""
+        percent = Decimal(0)
+        for each in decision.conditions:
+            if each.kind is not ConditionKind.RESTOCKING_FEE or each.line_native_id not in (None, line.native_id):
+                continue
+            if each.percent is not None:
+                percent += each.percent
+            elif each.amount is not None:
+                rows = [r for r in asked.lines if each.line_native_id is None or r.line.native_id == line.native_id]
+                value = sum((_presented_value(row) for row in rows), Decimal(0))
+                if value > 0:
+                    percent += (each.amount.amount * 100 / value).quantize(Decimal("0.0001"))
+        return min(percent, Decimal(100))
+
+    def quote(self, asked: Asked, decision: Decision) -> Quote | None:
+        """What a return or cancellation would pay back, in the customer's currency; None where no money moves.
+
+        Always an estimate: the platform may come to a slightly other sum for taxes and discounts.
+        """
+        order = asked.order
+        if order is None or decision.verdict is Verdict.DENY:
+            return None
+        totals = order.totals
+        left = totals.refundable.presentment
+        currency = left.currency_code
+        if asked.kind is ActionKind.CANCEL_ORDER:
+            if asked.refund is RefundChoice.NONE:
+                return None
+            return Quote(
+                items=totals.subtotal.presentment,
+                total=left,
+                destination=_destination(asked),
+                estimated=True,
+                tax=totals.tax.presentment if totals.tax else None,
+                shipping=totals.shipping.presentment if totals.shipping else None,
+            )
+        if asked.kind is not ActionKind.RETURN_ORDER:
+            return None
+        items = rounded(sum((_presented_value(row) for row in asked.lines), Decimal(0)), currency)
+        fees = list(self.fees(asked, decision))
+        kept = sum((fee.amount.amount for fee in fees), Decimal(0))
+        return Quote(
+            items=Money.of(items, currency),
+            total=Money.of(max(min(items - kept, left.amount), Decimal(0)), currency),
+            destination=_destination(asked),
+            estimated=True,
+            fees=fees,
+        )
+
+
+def _presented_value(row: AskedLine) -> Decimal:
+    ordered, total = row.line.quantity.ordered, row.line.total.presentment.amount
+    return total * min(row.quantity, ordered) / ordered if ordered > 0 else Decimal(0)
+
+
+def _destination(asked: Asked) -> RefundDestination:
+    credit = asked.refund is RefundChoice.STORE_CREDIT or asked.resolution is RequestedResolution.STORE_CREDIT
+    return RefundDestination.STORE_CREDIT if credit else RefundDestination.ORIGINAL_PAYMENT
+
+
+def as_told_to(decision: Decision, viewer: Viewer, locale: str = "en") -> Decision:
+    """A decision as a viewer may hear it: below staff, rules for staff say one neutral sentence and no figures."""
+    if viewer.assurance >= AssuranceLevel.STAFF:
+        return decision
+    return replace(decision, reasons=told(decision.reasons, decision.verdict, locale))
+
+
+def _signature(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a policy file changes."""
+    try:
+        files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        stats = [(file.name, file.stat()) for file in files]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)

@@ -1,0 +1,490 @@
+"""What one rule of a policy says of one asked-for thing, or of one line of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from policies.conditions import Condition, Open, Truth
+from policies.facts import FACTS, UNKNOWN, UNSAID, Absent, Audience, Facts, line_value
+from policies.messages import Say
+from policies.windows import Counted, Length, Season, Window, count, days_late, inside
+from schema.values import Money
+from schema.vocabulary import (
+    ActionKind,
+    ConditionKind,
+    ReasonCode,
+    RequestedResolution,
+    RequestFact,
+    Verdict,
+)
+
+SEVERITY: Final[Mapping[Verdict, int]] = {Verdict.ALLOW: 0, Verdict.REVIEW: 1, Verdict.DENY: 2}
+
+#: The words of `for:` and the fact each looks at.
+SCOPE_WORDS: Final[Mapping[str, str]] = {
+    "tags": "line.tags",
+    "types": "line.type",
+    "vendors": "line.vendor",
+    "skus": "line.sku",
+    "order_tags": "order.tags",
+    "customer_tags": "customer.tags",
+    "segments": "customer.segments",
+    "stores": "store.id",
+    "countries": "order.country",
+    "channels": "order.channel",
+    "resolutions": "request.resolution",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`for:` as data: every word must match, one of its values each. Letter case does not matter."""
+
+    #: The word, its fact, and the values in folded case.
+    checks: tuple[tuple[str, str, frozenset[str]], ...] = ()
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        return tuple(fact for _, fact, _ in self.checks)
+
+    @property
+    def resolutions(self) -> frozenset[RequestedResolution]:
+        return frozenset(
+            each
+            for word, _, values in self.checks
+            for each in RequestedResolution
+            if word == "resolutions" and each.name.casefold() in values
+        )
+
+    def values(self, word: str) -> frozenset[str] | None:
+        return next((values for each, _, values in self.checks if each == word), None)
+
+    def covers(self, other: Scope) -> bool:
+        """Whether whatever matches `other` matches this one too."""
+        for word, _, values in self.checks:
+            theirs = other.values(word)
+            if theirs is None or not theirs <= values:
+                return False
+        return True
+
+    def truth(self, facts: Facts) -> Truth:
+        found: Truth = True
+        for _, fact, values in self.checks:
+            value = facts[fact]
+            if isinstance(value, Absent):
+                found = Open.UNKNOWN
+            elif isinstance(value, list):
+                if not any(each.casefold() in values for each in value):
+                    return False
+            elif (value.name if isinstance(value, Enum) else value).casefold() not in values:
+                return False
+        return found
+
+
+Amounts: TypeAlias = Mapping[str, Decimal]
+"""An amount by currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTerms:
+    """A stretch of time the asking must fall into."""
+
+    window: Window
+    seasons: tuple[Season, ...] = ()
+    overrides: tuple[tuple[Scope, Length], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MinCycles:
+    """So many cycles of a subscription must be completed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPause:
+    """A pause lasts at most so many days; one without an end is too long."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Amounts and counts that must not be exceeded."""
+
+    request: Amounts | None = None
+    customer_90d: Amounts | None = None
+    refunds_90d: int | None = None
+    returns_90d: int | None = None
+
+
+class Per(Enum):
+    """What a fee is counted by."""
+
+    UNIT = "unit"
+    LINE = "line"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class FeeTerms:
+    """What is kept back."""
+
+    kind: ConditionKind
+    amount: Amounts | None
+    percent: Decimal | None
+    per: Per
+    waive_when: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another way to settle it, where this rule stands against what was asked."""
+
+    resolution: RequestedResolution
+    when: Condition | None = None
+    label: Say | None = None
+
+
+Terms: TypeAlias = WindowTerms | MinCycles | MaxPause | Limit | FeeTerms | None
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a rule, or the gateway itself, found. `verdict` is None for a fee."""
+
+    rule: Rule | None
+    verdict: Verdict | None
+    code: ReasonCode
+    facts: Facts
+    #: Whether it answers the question of permission, rather than only limiting it.
+    grants: bool = False
+    say: Say | None = None
+    #: Values for the message, money and instants not yet in words.
+    own: Mapping[str, Any] = field(default_factory=dict)
+    #: The arithmetic beyond the facts that the rule names: name, value.
+    extra: tuple[tuple[str, str], ...] = ()
+    counted: Counted | None = None
+    open: Open | None = None
+    fee: Charge | None = None
+    offers: tuple[Offer, ...] = ()
+    #: Facts a built-in looked at.
+    looked_at: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A fee worked out, in the customer's currency."""
+
+    kind: ConditionKind
+    amount: Money
+    percent: Decimal | None
+    #: The line it is kept back of; None for the whole.
+    line_native_id: str | None
+    per: Per
+
+
+class AmountMissing(LookupError):
+    """A rule has no amount in the currency at hand."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One rule, checked and compiled."""
+
+    id: str
+    #: Its place in the file: among equal verdicts the first one speaks first.
+    place: int
+    actions: frozenset[ActionKind]
+    per_line: bool
+    scope: Scope
+    when: Condition | None
+    unless: Condition | None
+    terms: Terms
+    #: What it says where it fires, or where its terms are met.
+    then: Verdict | None
+    #: What it says where its terms are missed.
+    on_miss: Verdict
+    on_unknown: Verdict
+    code: ReasonCode
+    say: Say | None
+    offers: tuple[Offer, ...]
+    approver: str | None
+    expires_hours: int | None
+    audience: Audience
+    shadow: bool
+    line: int
+    #: Every fact it names, in the order of the arithmetic.
+    named: tuple[str, ...] = ()
+    #: The facts its window counts from, in the order of the chain.
+    counts_from: tuple[str, ...] = ()
+    #: Resolutions it speaks of by itself.
+    resolutions: frozenset[RequestedResolution] = frozenset()
+
+    # -- does it apply
+
+    def applies(self, facts: Facts) -> Truth:
+        """Whether `for`, `when` and `unless` hold: Kleene's and, an error before an unknown."""
+        found: Truth = True
+        if self.scope.checks:
+            found = self.scope.truth(facts)
+            if found is False:
+                return False
+        if self.when is not None:
+            truth = self.when.truth(facts)
+            if truth is False:
+                return False
+            if truth is not True and found is not Open.ERROR:
+                found = truth
+        if self.unless is not None:
+            truth = self.unless.truth(facts)
+            if truth is True:
+                return False
+            if truth is not False and found is not Open.ERROR:
+                found = truth
+        return found
+
+    def find(self, facts: Facts) -> Finding | None:
+        """What it says; None where it has nothing to say."""
+        applies = self.applies(facts)
+        if applies is False:
+            return None
+        terms = self.terms
+        try:
+            if isinstance(terms, Limit):
+                return self._limit(terms, facts, applies)
+            if isinstance(terms, FeeTerms):
+                return self._fee(terms, facts, applies)
+        except AmountMissing:
+            return self._open(facts, Open.ERROR)
+        if isinstance(applies, Open):
+            return self._open(facts, applies)
+        if isinstance(terms, WindowTerms):
+            return self._window(terms, facts)
+        if isinstance(terms, MinCycles):
+            return self._min_cycles(terms, facts)
+        if isinstance(terms, MaxPause):
+            return self._max_pause(terms, facts)
+        assert self.then is not None
+        return self._says(self.then, facts)
+
+    @property
+    def grants(self) -> bool:
+        """Whether it can answer the question of permission. A limit never does: being over it must not help."""
+        if isinstance(self.terms, Limit | FeeTerms):
+            return False
+        return self.then in (Verdict.ALLOW, Verdict.REVIEW)
+
+    def _open(self, facts: Facts, why: Open) -> Finding:
+        wanted = facts["request.resolution"] if ActionKind.RETURN_ORDER in self.actions else None
+        grants = self.grants and self.grants_review(wanted)
+        return Finding(self, self.on_unknown, ReasonCode.FACT_MISSING, facts, grants=grants, open=why)
+
+    def _says(
+        self,
+        verdict: Verdict,
+        facts: Facts,
+        *,
+        own: Mapping[str, Any] | None = None,
+        extra: tuple[tuple[str, str], ...] = (),
+        counted: Counted | None = None,
+        code: ReasonCode | None = None,
+    ) -> Finding:
+        late: Mapping[str, Any] = {}
+        if counted is not None:
+            late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
+        offers = tuple(
+            offer for offer in self.offers if offer.when is None or offer.when.truth(facts, late) is True
+        ) if self.offers else ()  # fmt: skip
+        wanted = facts["request.resolution"] if ActionKind.RETURN_ORDER in self.actions else None
+        if offers and verdict is not Verdict.ALLOW and any(offer.resolution is wanted for offer in offers):
+            return Finding(
+                self, Verdict.ALLOW, ReasonCode.OK, facts, grants=True, own=own or {}, extra=extra, counted=counted
+            )
+        if verdict is Verdict.ALLOW:
+            speaks = (
+                wanted is None
+                or wanted is RequestedResolution.REFUND
+                or wanted in self.resolutions
+                or any(offer.resolution is wanted for offer in offers)
+            )
+            say = None if self.terms is not None else self.say
+            return Finding(
+                self, verdict, ReasonCode.OK, facts, grants=speaks, say=say, own=own or {}, extra=extra,
+                counted=counted,
+            )  # fmt: skip
+        return Finding(
+            self,
+            verdict,
+            code or self.code,
+            facts,
+            grants=verdict is Verdict.REVIEW and self.grants_review(wanted),
+            say=self.say,
+            own=own or {},
+            extra=extra,
+            counted=counted,
+            offers=offers,
+        )
+
+    def grants_review(self, wanted: RequestedResolution | None) -> bool:
+        """Whether its REVIEW is about what was asked, so that a person may agree to it."""
+        if isinstance(self.terms, Limit | FeeTerms):
+            return False
+        return wanted is None or wanted is RequestedResolution.REFUND or wanted in self.resolutions
+
+    # -- terms
+
+    def _window(self, terms: WindowTerms, facts: Facts) -> Finding:
+        lengths: list[Length] = []
+        for scope, length in terms.overrides:
+            truth = scope.truth(facts)
+            if truth is not False:
+                lengths.append(length)
+            if truth is True:
+                break
+        else:
+            lengths.append(terms.window.length)
+        ends: list[Counted] = []
+        for length in lengths:
+            counted = count(terms.window, length, terms.seasons, facts, per_line=self.per_line)
+            if counted is None:
+                return self._open(facts, Open.UNKNOWN)
+            ends.append(counted)
+        met = [inside(facts.now, counted.until) for counted in ends]
+        if any(met) and not all(met):  # which length holds is not known, and it matters
+            return self._open(facts, Open.UNKNOWN)
+        # Of several possible ends the one that promises least, and blames least.
+        chosen = (min if met[0] else max)(ends, key=lambda counted: counted.until)
+        assert self.then is not None
+        return self._says(
+            self.then if met[0] else self.on_miss,
+            facts,
+            own={
+                "days": str(chosen.length.count),
+                "length": str(chosen.length),
+                "allowed_until": chosen,
+                "days_late": str(days_late(facts.now, chosen.until, facts.zone)),
+            },
+            counted=chosen,
+        )
+
+    def _min_cycles(self, terms: MinCycles, facts: Facts) -> Finding:
+        completed = facts.known("subscription.cycles_completed")
+        if completed is None:
+            return self._open(facts, Open.UNKNOWN)
+        assert self.then is not None
+        return self._says(
+            self.then if completed >= terms.count else self.on_miss,
+            facts,
+            own={"cycles": str(completed), "min_cycles": str(terms.count)},
+            extra=(("min_cycles", str(terms.count)),),
+        )
+
+    def _max_pause(self, terms: MaxPause, facts: Facts) -> Finding:
+        open_ended, days = facts["request.open_ended"], facts["request.pause_days"]
+        if open_ended is UNSAID or days is UNSAID:
+            facts.touched.add(RequestFact.UNTIL)
+            return self._open(facts, Open.UNKNOWN)
+        if open_ended is UNKNOWN or (days is UNKNOWN and not open_ended):
+            return self._open(facts, Open.UNKNOWN)
+        assert self.then is not None
+        return self._says(
+            self.on_miss if open_ended or days > terms.days else self.then,
+            facts,
+            own={"max_pause": str(terms.days)},
+            extra=(("max_pause", f"{terms.days} days"),),
+        )
+
+    def _limit(self, terms: Limit, facts: Facts, applies: Truth) -> Finding | None:
+        currency, history = facts.currency, facts.history
+        code: ReasonCode | None = None
+        own: dict[str, Any] = {}
+        extra: tuple[tuple[str, str], ...] = ()
+        for name, allowed, had in (
+            ("customer.refund_count_90d", terms.refunds_90d, facts.known("customer.refund_count_90d")),
+            ("customer.return_count_90d", terms.returns_90d, facts.known("customer.return_count_90d")),
+        ):
+            if allowed is not None and (had is None or had >= allowed):
+                code, own = ReasonCode.VELOCITY_LIMIT, {"amount": str(had), "limit": str(allowed)}
+                extra = ((name, str(had)), ("limit", str(allowed)))
+        if terms.request is not None or terms.customer_90d is not None:
+            amount = self._amount(facts)
+            if amount is None:
+                return self._open(facts, Open.UNKNOWN)
+            had = facts.known("customer.refund_total_90d") if facts.asked is None else None
+            before = had.amount if had is not None else history.refund_total_90d.get(currency, Decimal(0))
+            for which, amounts, add in (
+                (ReasonCode.VELOCITY_LIMIT, terms.customer_90d, before),
+                (ReasonCode.AMOUNT_OVER_LIMIT, terms.request, Decimal(0)),
+            ):
+                if amounts is None:
+                    continue
+                if currency not in amounts:
+                    raise AmountMissing(currency)
+                allowed_sum = amounts[currency]
+                if amount + add <= allowed_sum:
+                    continue
+                least = facts.least_amount()
+                if least is not None and least + add <= allowed_sum:
+                    facts.touched.add(RequestFact.QUANTITY)
+                code = which
+                own = {"amount": Money.of(amount + add, currency), "limit": Money.of(allowed_sum, currency)}
+                extra = (
+                    ("request.amount", f"{amount} {currency}"),
+                    *((("customer.refund_total_90d", f"{add} {currency}"),) if amounts is terms.customer_90d else ()),
+                    ("limit", f"{allowed_sum} {currency}"),
+                )
+        if code is None:
+            return None
+        if isinstance(applies, Open):
+            return self._open(facts, applies)
+        chosen = self.code if self.code is not ReasonCode.OTHER else code
+        return self._says(self.on_miss, facts, own=own, extra=extra, code=chosen)
+
+    def _amount(self, facts: Facts) -> Decimal | None:
+        if self.per_line and facts.asked_line is not None:
+            return line_value(facts.asked_line.line, facts.asked_line.quantity)
+        money: Money | None = facts.known("request.amount")
+        if money is not None and money.currency_code != facts.currency:
+            raise AmountMissing(money.currency_code)
+        return None if money is None else money.amount
+
+    def _fee(self, terms: FeeTerms, facts: Facts, applies: Truth) -> Finding | None:
+        if terms.waive_when is not None and terms.waive_when.truth(facts) is True:
+            return None
+        charge = self._charge(terms, facts)
+        if charge is None:
+            return None
+        if isinstance(applies, Open):
+            return self._open(facts, applies)
+        return Finding(self, None, ReasonCode.OTHER, facts, say=self.say, own={"amount": charge.amount}, fee=charge)
+
+    def _charge(self, terms: FeeTerms, facts: Facts) -> Charge | None:
+        units = facts.known("request.quantity") or (facts.asked_line.quantity if facts.asked_line else 1)
+        if terms.percent is not None:
+            base = facts.value()
+            if base is None:
+                raise AmountMissing(facts.currency)
+            amount = base * terms.percent / 100
+        else:
+            assert terms.amount is not None
+            if facts.currency not in terms.amount:
+                raise AmountMissing(facts.currency)
+            amount = terms.amount[facts.currency] * (units if terms.per is Per.UNIT else 1)
+        if amount <= 0:
+            return None
+        line = facts.asked_line.line.native_id if facts.asked_line and terms.per is not Per.REQUEST else None
+        return Charge(terms.kind, facts.presented(amount), terms.percent, line, terms.per)
+
+
+def facts_of(rule: Rule) -> tuple[str, ...]:
+    """Every fact a rule needs read, beyond the built-in ones."""
+    names = dict.fromkeys(rule.named)
+    for offer in rule.offers:
+        if offer.when is not None:
+            names.update(dict.fromkeys(offer.when.facts))
+    return tuple(name for name in names if not FACTS[name].window_only)
