@@ -1,0 +1,199 @@
+"""What the conformance suite needs to know of each platform: its seeded world, and how to add to it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any, ClassVar, Protocol
+
+from platforms.base import Platform, Services
+from platforms.registry import PLATFORMS
+from platforms.transport import Limits
+from sandbox.faults import Faulty
+from sandbox.world import PLANS
+from schema.vocabulary import ActionKind
+
+#: The instant at which every seeded world of the suite stands.
+NOW = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
+
+
+class Hand(Protocol):
+    """Adds to a simulated store what the seeded world lacks, in the vendor's own bodies. Each gives a native id."""
+
+    def customer(self, email: str) -> str: ...
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str: ...
+    def subscription(self, email: str, at: datetime) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One platform's store of the sandbox. What it does not have is left empty."""
+
+    hand: Callable[[Any], Hand]
+    #: Native id to the owner's address.
+    orders: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    #: Native id to the owner's address; empty where the suite adds some.
+    subscriptions: Mapping[str, str] = field(default_factory=dict)
+    products: tuple[str, ...] = ()
+    #: Orders by number, as a shopper may type it.
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    #: Order (of the shop it extends) to its subscriptions.
+    subscriptions_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The order or subscription that an action is tried on; None: one that the hand adds.
+    targets: Mapping[ActionKind, str | None] = field(default_factory=dict)
+    #: Calls of an action that change the store, where they are not one.
+    writes: Mapping[ActionKind, int] = field(default_factory=dict)
+    #: How long a pause is tried for; None where it has no end.
+    pause: timedelta | None = None
+    #: Settings beyond those of the sandbox.
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class World:
+    """A platform's simulator, fresh from its seed, behind `url`; its clock stands still until it is moved."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self.case = CASES[name]
+        self.plan = next(plan for plan in PLANS if plan.platform == name)
+        self.store = self.plan.key
+        self.now = NOW
+        seed = import_module(f"platforms.{name}.seed").seed
+        self.simulator = import_module(f"platforms.{name}.simulator").Simulator(seed(NOW), clock=lambda: self.now)
+        self.faulty = Faulty(self.simulator, self.store)
+        #: What answers at the address.
+        self.door: Any = self.faulty
+        self.hand = self.case.hand(self.simulator)
+        self.url = url
+        self.opened: list[Platform] = []
+
+    def platform(self, *, retries: int = 0) -> Platform:
+        """A new adapter of the store, as the sandbox configures it."""
+        settled = self.plan.config(self.url)
+        config = type(settled)(
+            **{**{name: getattr(settled, name) for name in settled.model_fields_set}, **self.case.settings}
+        )
+        limits = Limits(retries=retries, backoff=0.01, circuit_failures=100)
+        platform = PLATFORMS[self.name].load()(config, Services(clock=lambda: self.now, limits=limits))
+        self.opened.append(platform)
+        return platform
+
+    @property
+    def calls(self) -> int:
+        return len(self.simulator.calls)
+
+    @property
+    def writes(self) -> int:
+        return len(self.simulator.writes)
+
+
+# ------------------------------------------------------------------------------------------------ hands
+
+
+class RechargeHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def customer(self, email: str) -> str:
+        id = max(self.state.customers) + 1
+        self.state.customers[id] = self.state.customers[6001] | {"id": id, "email": email, "external_customer_id": None}
+        return str(id)
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        raise NotImplementedError("billing records are not orders")
+
+    def subscription(self, email: str, at: datetime) -> str:
+        held = [id for id, row in self.state.customers.items() if row["email"] == email]
+        customer = held[0] if held else int(self.customer(email))
+        id = max(self.state.subscriptions) + 1
+        made = {"id": id, "customer_id": customer, "created_at": at.isoformat(timespec="seconds")}
+        self.state.subscriptions[id] = copy.deepcopy(self.state.subscriptions[9001]) | made
+        return str(id)
+
+
+class WooCommerceHand:
+    #: A subscription as the plug-in answers it, billing each month.
+    SUBSCRIPTION: ClassVar[Mapping[str, Any]] = {
+        "parent_id": 2001,
+        "status": "active",
+        "currency": "EUR",
+        "prices_include_tax": True,
+        "billing_period": "month",
+        "billing_interval": "1",
+        "start_date_gmt": "2026-10-01T09:00:00",
+        "next_payment_date_gmt": "2026-12-01T09:00:00",
+        "end_date_gmt": "",
+        "cancelled_date_gmt": "",
+        "trial_end_date_gmt": "",
+    }
+
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def _record(self, email: str) -> int | None:
+        return next((id for id, row in self.state.customers.items() if row["email"] == email), None)
+
+    def _dated(self, row: dict[str, Any], name: str, at: datetime) -> None:
+        import_module("platforms.woocommerce.simulator").stamp(row, name, at, self.state.time_zone)
+
+    def customer(self, email: str) -> str:
+        id = self.state.new_id()
+        self.state.customers[id] = copy.deepcopy(self.state.customers[31]) | {"id": id, "email": email}
+        return str(id)
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        id = self.state.new_id()
+        row = copy.deepcopy(self.state.orders[2001])
+        customer = 0 if guest else self._record(email) or int(self.customer(email))
+        row |= {"id": id, "number": str(id), "customer_id": customer}
+        row["billing"]["email"] = email
+        self._dated(row, "date_created", at)
+        self.state.orders[id] = row
+        return str(id)
+
+    def subscription(self, email: str, at: datetime) -> str:
+        id = self.state.new_id()
+        customer = self._record(email) or int(self.customer(email))
+        row = copy.deepcopy(self.state.orders[2001]) | self.SUBSCRIPTION | {"id": id, "customer_id": customer}
+        row["billing"]["email"] = email
+        self._dated(row, "date_created", at)
+        self.state.subscriptions[id] = row
+        self.state.subscription_orders[id] = [(2001, "parent")]
+        return str(id)
+
+
+# ------------------------------------------------------------------------------------------------ one entry a platform
+
+CASES: Mapping[str, Case] = {
+    "woocommerce": Case(
+        WooCommerceHand,
+        orders={
+            "2001": "ada@example.com",
+            "2002": "bob@example.com",
+            "2003": "ann@example.com",
+            "2004": "ada@example.com",
+        },
+        profiles={"31": "ada@example.com", "33": "ann@example.com", "34": "joann@example.com"},
+        products=("501", "502", "503", "504"),
+        numbers={"2001": "2001", "#2003": "2003"},
+        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "2001")
+        | dict.fromkeys(
+            (ActionKind.PAUSE_SUBSCRIPTION, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION)
+        ),
+        writes={ActionKind.CANCEL_ORDER: 2},  # with the note that tells why
+    ),
+    "recharge": Case(
+        RechargeHand,
+        profiles={"6001": "ada@example.com", "6002": "cleo@example.com", "6003": "dan@example.com"},
+        subscriptions={"9001": "ada@example.com", "9002": "cleo@example.com", "9003": "dan@example.com"},
+        subscriptions_of={"450789003": ("9001",), "450789006": ("9002",), "450789001": ()},
+        targets=dict.fromkeys(
+            (ActionKind.PAUSE_SUBSCRIPTION, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION), "9001"
+        ),
+        pause=timedelta(days=60),
+    ),
+}
