@@ -127,6 +127,8 @@ class WooCommerce(Platform):
         self._home = mapping.Home(config.id, config.url, config.time_zone, self.source)
         #: Whether the shop has accepted the key for something: then a refused write is not about the secret.
         self._key_works = False
+        #: The shop has said that it has no such routes; forgotten when it is probed again.
+        self._no_plugin = False
         self._currency: str | None = config.currency
         self._currency_lock = asyncio.Lock()
 
@@ -152,6 +154,7 @@ class WooCommerce(Platform):
         await self._transport.close()
 
     async def _probe(self) -> Probe:
+        self._no_plugin = False
         currency, plugin = await _together(self._settled_currency(), self._has_subscriptions())
         warnings = []
         if currency is None and self.config.currency is None:
@@ -200,10 +203,12 @@ class WooCommerce(Platform):
         return super().supports(operation)
 
     def _plugin_is_absent(self) -> bool:
-        return self.found is not None and ActionKind.PAUSE_SUBSCRIPTION in self.found.absent
+        return self._no_plugin or (self.found is not None and ActionKind.PAUSE_SUBSCRIPTION in self.found.absent)
 
     def _remember_absent(self) -> None:
-        self.found = replace(self.found or Probe(), absent=dict.fromkeys(SUBSCRIPTION_ACTIONS, _NO_PLUGIN))
+        self._no_plugin = True
+        if self.found is not None:
+            self.found = replace(self.found, absent=dict.fromkeys(SUBSCRIPTION_ACTIONS, _NO_PLUGIN))
 
     # -- orders
 
@@ -596,9 +601,9 @@ class WooCommerce(Platform):
                 self._signed(call), read=lambda reply: decode(type_, reply, what), judge=judged
             )
         except MissingScope as error:
-            known = self.found or Probe()
-            scopes = {**known.missing_scopes, action: error.scopes or (wire.WRITE_PERMISSION,)}
-            self.found = replace(known, missing_scopes=scopes)
+            if self.found is not None:
+                scopes = {**self.found.missing_scopes, action: error.scopes or (wire.WRITE_PERMISSION,)}
+                self.found = replace(self.found, missing_scopes=scopes)
             raise
 
     def _signed(self, call: Call) -> Call:
