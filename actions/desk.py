@@ -20,7 +20,7 @@ from aiodataloader import DataLoader
 
 from actions import problems
 from actions.asking import Asking, Invalid, check, check_key, check_until, lines_of
-from actions.effects import Effects, Observer, Patience
+from actions.effects import Effects, Observer, Patience, trace_of
 from actions.held import Held, held_return_id
 from actions.lease import new_owner
 from actions.ledger import Busy, Ledger, Listing, Record, Recorded, SameKey, Standing, new_id
@@ -34,12 +34,13 @@ from actions.recorded import (
     quote_json,
     recorded_lines,
 )
-from actions.shaping import action_id, action_of, seal_actor, shown
+from actions.shaping import action_id, action_of, seal_actor
 from platforms.base import CLOCK_SKEW, Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
 from policies.asked import Asked, AskedLine, History
 from policies.guard import MIN_ASSURANCE
+from policies.processor import as_told_to
 from schema.actions import Action, ActionRequest, Actor, Preview, RequestedLine, Viewer
 from schema.connections import ActionConnection, ActionEdge, PageInfo, page_size
 from schema.emails import Email, email_or_none
@@ -58,7 +59,7 @@ from schema.problems import Problem
 from schema.provenance import Capability
 from schema.returns import Refund, Return
 from schema.subscription import Subscription
-from schema.values import Quote
+from schema.values import Fee, Money, Quote
 from schema.vocabulary import (
     ActionKind,
     ActionState,
@@ -81,8 +82,6 @@ _READINGS = 3
 _POLL = 0.1
 #: Seconds the last read has at least, however long the action took.
 _LAST_READ = 2.0
-#: Who approves where the policy names nobody.
-DEFAULT_ROLE = "support"
 DEFAULT_PATIENCE = Patience()
 
 _STATE = {
@@ -95,8 +94,22 @@ _STATE = {
 class Decider(Protocol):
     """The company's policy, as far as the desk needs it. Pure: no network, no clock of its own."""
 
-    def decide(self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en") -> Decision: ...
-    def quote(self, asked: Asked, decision: Decision) -> Quote | None: ...
+    def decide_fully(
+        self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en"
+    ) -> Decision:
+        """What the policy says, with nothing held back: the ledger keeps it, the viewer is shown what it may see."""
+
+    def quote(self, asked: Asked, decision: Decision) -> Quote | None:
+        """The money it would move, in the customer's currency; None where none moves."""
+
+    def fees(self, asked: Asked, decision: Decision) -> Sequence[Fee]:
+        """Every fee of the decision, in the customer's currency."""
+
+    def restocking_percent(self, asked: Asked, decision: Decision, line: OrderLine) -> Decimal:
+        """What is kept back of a line's value."""
+
+    def approver(self, decision: Decision) -> str:
+        """The role that may approve a REVIEW."""
 
 
 class MalformedCursor(MalformedId):
@@ -226,7 +239,7 @@ class ActionDesk:
         def ended(task: asyncio.Task[None]) -> None:
             self._running.pop(record.id, None)
             if not task.cancelled() and (error := task.exception()) is not None:
-                _log.error("an action broke off; it will be taken up again", action=record.id, exc_info=error)
+                _log.error("an action broke off; it will be taken up again", action=record.id, trace=trace_of(error))
 
         task.add_done_callback(ended)
 
@@ -302,8 +315,8 @@ class ViewerDesk:
             quote = self._desk.decider.quote(facts.asked, decision)
             return Preview(
                 summary=summary,
-                decision=shown(decision, self._viewer),
-                problem=await self._foreseen(asking, shown(decision, self._viewer)),
+                decision=as_told_to(decision, self._viewer, self._locale),
+                problem=await self._foreseen(asking, as_told_to(decision, self._viewer, self._locale)),
                 quote=quote,
             )
         except Invalid as invalid:
@@ -321,8 +334,8 @@ class ViewerDesk:
         if decision.verdict is Verdict.DENY:
             return problems.denied(decision)
         if decision.verdict is Verdict.REVIEW:
-            expires_at = self._desk.clock() + timedelta(seconds=self._desk.patience.approval)
-            return problems.approval_required(decision, self._role(decision), expires_at)
+            role = self._desk.decider.approver(decision)
+            return problems.approval_required(decision, role, self._lapses(decision))
         return None
 
     # -- who
@@ -469,7 +482,7 @@ class ViewerDesk:
             made.append(decision)
             quote = desk.decider.quote(facts.asked, decision)
             state = _STATE[decision.verdict]
-            gives = quote is not None and facts.asked.refund is not RefundChoice.NONE
+            given = _in_shop_currency(facts.asked, quote)
             record = Record(
                 id=new_id(),
                 kind=asking.kind,
@@ -480,11 +493,11 @@ class ViewerDesk:
                 key_hash=key_hash,
                 input_hash=input_hash,
                 owner_hash=owner_hash,
-                request=request | self._costs_json(facts.asked, decision, quote),
+                request=request | self._costs_json(facts.asked, decision),
                 decision=decision_json(decision),
                 quote=quote_json(quote) if quote is not None else None,
-                amount=str(quote.total.amount) if quote is not None and gives else None,
-                currency=quote.total.currency_code if quote is not None and gives else None,
+                amount=str(given.amount) if given is not None else None,
+                currency=given.currency_code if given is not None else None,
                 summary=_summary(asking, facts.target),
                 actor=by,
                 policy=decision.policy.digest,
@@ -495,8 +508,8 @@ class ViewerDesk:
             if state is ActionState.AWAITING_APPROVAL:
                 return replace(
                     record,
-                    required_role=self._role(decision),
-                    expires_at=now + timedelta(seconds=desk.patience.approval),
+                    required_role=self._desk.decider.approver(decision),
+                    expires_at=self._lapses(decision),
                 )
             return replace(
                 record,
@@ -524,7 +537,7 @@ class ViewerDesk:
         return standing
 
     def _decide(self, asked: Asked, history: History) -> Decision:
-        return self._desk.decider.decide(asked, history, self._viewer, self._now, self._locale)
+        return self._desk.decider.decide_fully(asked, history, self._viewer, self._now, self._locale)
 
     def _count(self, record: Record, decision: Decision) -> None:
         if (observer := self._desk.observer) is None:
@@ -567,11 +580,11 @@ class ViewerDesk:
             return {"bill_on": before.isoformat() if before else None}
         return {"bill_on": None}
 
-    def _costs_json(self, asked: Asked, decision: Decision, quote: Quote | None) -> dict[str, Any]:
+    def _costs_json(self, asked: Asked, decision: Decision) -> dict[str, Any]:
         if asked.kind is not ActionKind.RETURN_ORDER:
             return {}
         return {
-            "fees": fees_json(quote.fees if quote is not None else ()),
+            "fees": fees_json(self._desk.decider.fees(asked, decision)),
             "lines": [
                 line_json(
                     RecordedLine(
@@ -581,15 +594,18 @@ class ViewerDesk:
                         reason=line.reason or ReturnReason.UNKNOWN,
                         condition=line.condition,
                         note=line.note,
-                        restocking_percent=Decimal(0),
+                        restocking_percent=self._desk.decider.restocking_percent(asked, decision, line.line),
                     )
                 )
                 for line in asked.lines
             ],
         }
 
-    def _role(self, decision: Decision) -> str:
-        return DEFAULT_ROLE
+    def _lapses(self, decision: Decision) -> datetime:
+        """When a request that waits for approval gives up."""
+        hours = decision.expires_hours
+        patience = timedelta(seconds=self._desk.patience.approval) if hours is None else timedelta(hours=hours)
+        return self._desk.clock() + patience
 
     def _today(self, platform: Platform) -> date:
         return self._now.astimezone(ZoneInfo(platform.config.time_zone)).date()
@@ -604,6 +620,9 @@ class ViewerDesk:
         if known is None or record.state not in (ActionState.DENIED, ActionState.AWAITING_APPROVAL):
             left = until - asyncio.get_running_loop().time()
             target = await self._fresh(record, parts, max(left, _LAST_READ))
+            if isinstance(target, Subscription) and isinstance(known, Subscription):
+                if target.owner is None and target.customer_ref == known.customer_ref:
+                    target.owner = known.owner  # whose record that is was found out with the facts
             if self._bound is not None and target is not None and await self._owner(target) != self._bound:
                 raise _Stop(problems.not_found())
         order = target if isinstance(target, Order) else None
@@ -634,7 +653,7 @@ class ViewerDesk:
     def _shown(self, record: Record, order: Order | None = None) -> Action:
         lines = {line.native_id: line for line in order.lines} if order is not None and order.has("lines") else {}
         desk = self._desk
-        return action_of(record, self._viewer, desk.privacy, desk.capability(record), lines)
+        return action_of(record, self._viewer, self._locale, desk.privacy, desk.capability(record), lines)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -781,6 +800,19 @@ def _summary(asking: Asking, target: Order | Subscription) -> str:
         case CancelSubscriptionInput():
             return f"Cancel the subscription of {goods}"
     return f"Resume the subscription of {goods}"
+
+
+def _in_shop_currency(asked: Asked, quote: Quote | None) -> Money | None:
+    """What a quote gives back, as the customer's counters hold it: in the store's own currency."""
+    if quote is None or asked.order is None or asked.refund is RefundChoice.NONE:
+        return None
+    total = asked.order.totals.total
+    if quote.total.currency_code == total.shop.currency_code:
+        return quote.total
+    if quote.total.currency_code != total.presentment.currency_code or not total.presentment.amount:
+        return quote.total
+    rate = total.shop.amount / total.presentment.amount
+    return Money.of((quote.total.amount * rate).quantize(Decimal("0.01")), total.shop.currency_code)
 
 
 def _refund(record: Record, order: Order | None) -> Refund | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,7 +133,12 @@ class Effects:
                 # It provably never reached the platform, so the key is free for the same intent to try again.
                 await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error), key_hash=None)
         except Exception as error:
-            _log.exception("an adapter failed in the middle of a write", action=record.id, store=record.store)
+            _log.error(
+                "an adapter failed in the middle of a write",
+                action=record.id,
+                store=record.store,
+                trace=trace_of(error),
+            )
             await self._lost(record, lease, type(error).__name__)
         else:
             await self._came(record, lease, request, outcome)
@@ -304,6 +310,11 @@ class Effects:
     def _moved(self, record: Record, after: ActionState) -> None:
         if self.observer is not None:
             self.observer.action_moved(record.kind.value, after.value)
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error came from, for a log: lines of code, never the values that were at hand there."""
+    return "".join(traceback.format_exception(error))
 
 
 async def _do(platform: Platform, request: Request) -> Outcome:

@@ -120,6 +120,8 @@ def decision_json(decision: Decision) -> Json:
                 "kind": condition.kind.value,
                 "text": condition.text,
                 "amount": money_json(condition.amount) if condition.amount else None,
+                "percent": str(condition.percent) if condition.percent is not None else None,
+                "line": condition.line_native_id,
             }
             for condition in decision.conditions
         ],
@@ -133,6 +135,8 @@ def decision_json(decision: Decision) -> Json:
         ],
         "allowed_until": decision.allowed_until.isoformat() if decision.allowed_until else None,
         "shadow": [_reason_json(reason) for reason in decision.shadow_reasons],
+        "approver": decision.approver,
+        "expires_hours": decision.expires_hours,
     }
 
 
@@ -148,6 +152,8 @@ def decision_of(found: Mapping[str, Any], lines: Mapping[str, OrderLine]) -> Dec
                 kind=ConditionKind(condition["kind"]),
                 text=condition["text"],
                 amount=_maybe_money(condition["amount"]),
+                percent=Decimal(condition["percent"]) if condition["percent"] is not None else None,
+                line_native_id=condition["line"],
             )
             for condition in found["conditions"]
         ],
@@ -161,6 +167,8 @@ def decision_of(found: Mapping[str, Any], lines: Mapping[str, OrderLine]) -> Dec
         ],
         allowed_until=datetime.fromisoformat(found["allowed_until"]) if found["allowed_until"] else None,
         shadow_reasons=[_reason_of(reason, lines) for reason in found["shadow"]],
+        approver=found["approver"],
+        expires_hours=found["expires_hours"],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from actions.desk import ActionDesk
+from actions.effects import trace_of
 from actions.ledger import Record
 from platforms.transport import background
 
@@ -69,5 +70,5 @@ class Recovery:
     async def _patiently(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
             await work
-        except Exception:
-            _log.exception("unfinished actions could not be taken up; trying again")
+        except Exception as error:
+            _log.error("unfinished actions could not be taken up; trying again", trace=trace_of(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 
@@ -10,15 +9,14 @@ from actions import problems
 from actions.ledger import Record
 from actions.privacy import Privacy
 from actions.recorded import decision_of, quote_of
+from policies.processor import as_told_to
 from schema.actions import Action, Actor, Viewer
 from schema.ids import make_id
 from schema.order import OrderLine
-from schema.policy import Decision, DecisionReason
+from schema.policy import Decision
 from schema.problems import Problem
 from schema.provenance import Capability
-from schema.vocabulary import ActionState, ActorKind, AssuranceLevel, ReasonCode
-
-_NEUTRAL = "This request cannot be settled automatically."
+from schema.vocabulary import ActionState, ActorKind, AssuranceLevel
 
 
 def action_id(record: Record) -> str:
@@ -32,21 +30,6 @@ def seal_actor(actor: Actor, privacy: Privacy) -> str:
 def actor_of(sealed: str, privacy: Privacy) -> Actor:
     found = json.loads(privacy.unseal(sealed))
     return Actor(kind=ActorKind(found["kind"]), name=found["name"], on_behalf_of=found["on_behalf_of"])
-
-
-def shown(decision: Decision, viewer: Viewer) -> Decision:
-    """The decision as this viewer may see it: rules about fraud, velocity and amounts are staff's."""
-    if viewer.assurance >= AssuranceLevel.STAFF:
-        return decision
-    return dataclasses.replace(decision, reasons=[_shown(reason) for reason in decision.reasons])
-
-
-def _shown(reason: DecisionReason) -> DecisionReason:
-    if not reason.staff_only:
-        return reason
-    return dataclasses.replace(
-        reason, code=ReasonCode.OTHER, rule="staff-only", customer_message=_NEUTRAL, facts=[], internal=None
-    )
 
 
 def problem_of(record: Record, decision: Decision | None, capability: Capability) -> Problem | None:
@@ -66,10 +49,17 @@ def problem_of(record: Record, decision: Decision | None, capability: Capability
 
 
 def action_of(
-    record: Record, viewer: Viewer, privacy: Privacy, capability: Capability, lines: Mapping[str, OrderLine]
+    record: Record,
+    viewer: Viewer,
+    locale: str,
+    privacy: Privacy,
+    capability: Capability,
+    lines: Mapping[str, OrderLine],
 ) -> Action:
     """`lines`, by native id, are the target's where it was read; without them reasons point to no line."""
-    decision = shown(decision_of(record.decision, lines), viewer) if record.decision is not None else None
+    decision = None
+    if record.decision is not None:
+        decision = as_told_to(decision_of(record.decision, lines), viewer, locale)
     is_staff = viewer.assurance >= AssuranceLevel.STAFF
     return Action(
         id=make_id("Action", record.id),

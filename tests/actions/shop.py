@@ -36,7 +36,7 @@ from platforms.base import (
     StoreConfig,
     healthy,
 )
-from platforms.errors import Native, Refused
+from platforms.errors import Native, Refused, Unreadable
 from platforms.transport import Call, Limits, Reply, Transport
 from policies.asked import Asked, History
 from sandbox.faults import Fault, Faulty
@@ -59,10 +59,11 @@ from schema.policy import Decision, DecisionReason, PolicyVersion
 from schema.provenance import StoreHealth
 from schema.returns import Refund, Return, ReturnLine
 from schema.subscription import ProfileRef, Subscription, SubscriptionLine
-from schema.values import Interval, Money, MoneyPair, Quote
+from schema.values import Fee, Interval, Money, MoneyPair, Quote
 from schema.vocabulary import (
     ActorKind,
     AssuranceLevel,
+    FeeKind,
     FulfillmentStatus,
     IntervalUnit,
     MoneyMoved,
@@ -100,7 +101,11 @@ class Shop:
             for number, email in (("1", ADA), ("2", CLEO), ("3", ADA))
         }
         self.subscriptions: dict[str, dict[str, Any]] = {
-            "9": {"customer": "71", "status": "active", "next": (datetime.now(UTC).date() + timedelta(days=5)).isoformat()}
+            "9": {
+                "customer": "71",
+                "status": "active",
+                "next": (datetime.now(UTC).date() + timedelta(days=5)).isoformat(),
+            }
         }
         self.reads: list[str] = []
         #: Each change that really took place.
@@ -109,6 +114,8 @@ class Shop:
         self.cancels_by_job = False
         self.refuses = False
         self.delay = 0.0
+        #: A write has arrived.
+        self.arrived = asyncio.Event()
         self.app = Starlette(
             routes=[
                 Route("/orders", self._orders),
@@ -138,6 +145,7 @@ class Shop:
     async def _write(self, request: HttpRequest) -> JSONResponse:
         noun, id, verb = (request.path_params[name] for name in ("noun", "id", "verb"))
         body = await request.json()
+        self.arrived.set()
         if self.delay:
             await asyncio.sleep(self.delay)
         if self.refuses:
@@ -210,7 +218,10 @@ class ShopAdapter(Platform):
         def read(reply: Reply) -> Any:
             if reply.status == 422:
                 raise Refused("the shop refuses", native=[Native(json.loads(reply.body)["error"], http_status=422)])
-            return json.loads(reply.body)
+            try:
+                return json.loads(reply.body)
+            except ValueError:
+                raise Unreadable("not JSON") from None
 
         return await self.writing.send(call, read=read)
 
@@ -407,7 +418,9 @@ class Rules:
     staff_only: bool = False
     decided: list[Asked] = field(default_factory=list)
 
-    def decide(self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en") -> Decision:
+    def decide_fully(
+        self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en"
+    ) -> Decision:
         self.decided.append(asked)
         verdict = self.verdict(asked, history)
         return Decision(
@@ -431,6 +444,15 @@ class Rules:
         units = sum(line.quantity for line in asked.lines)
         total = Money.of(Decimal(40) * units if asked.lines else Decimal("95.00"), "EUR")
         return Quote(items=total, total=total, destination=RefundDestination.ORIGINAL_PAYMENT, estimated=False)
+
+    def fees(self, asked: Asked, decision: Decision) -> Sequence[Fee]:
+        return [Fee(kind=FeeKind.RESTOCKING, amount=Money.of("4.00", "EUR"))]
+
+    def restocking_percent(self, asked: Asked, decision: Decision, line: OrderLine) -> Decimal:
+        return Decimal(10)
+
+    def approver(self, decision: Decision) -> str:
+        return "support-lead"
 
 
 def always(verdict: Verdict) -> Rules:

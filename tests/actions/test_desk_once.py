@@ -7,7 +7,7 @@ from typing import Any
 
 from schema.problems import Conflict, PlatformUnavailable
 from schema.vocabulary import ActionKind, ActionState, ConflictKind, ProblemCode, Verdict
-from tests.actions.shop import STAFF, OTHER_ORDER, ShopAdapter, World, always, cancelling, returning
+from tests.actions.shop import OTHER_ORDER, STAFF, ShopAdapter, World, always, cancelling, returning
 
 CANCEL, RETURN = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER
 
@@ -88,8 +88,7 @@ async def test_a_caller_that_goes_away_leaves_the_action_running_to_its_end(shop
     desk = await shop.desk()
     shop.shop.delay = 0.2
     call = asyncio.create_task(shop.at(desk).ask(CANCEL, cancelling(), "k1"))
-    while not desk._running:
-        await asyncio.sleep(0.005)
+    await shop.shop.arrived.wait()
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     await desk.finish()
@@ -134,8 +133,7 @@ async def test_a_refused_conflict_leaves_its_key_free(shop: World) -> None:
     desk = await shop.desk()
     shop.shop.delay = 0.2
     first = asyncio.create_task(shop.at(desk).ask(RETURN, returning(), "k1"))
-    while not desk._running:
-        await asyncio.sleep(0.005)
+    await shop.shop.arrived.wait()
     assert isinstance((await shop.at(desk).ask(RETURN, returning(), "k2")).problem, Conflict)
     await first
     assert (await shop.at(desk).ask(RETURN, returning(), "k2")).action.state is ActionState.SUCCEEDED

@@ -1,0 +1,322 @@
+"""What became of a write whose answer was lost, late or left to a job: read until it is known, sent again never blindly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actions.lease import Lease, LeaseLost, take
+from actions.ledger import LostRace
+from actions.recovery import Recovery
+from platforms.base import Done, Outcome, ReturnOrder
+from platforms.errors import OutcomeUnknown
+from platforms.transport import background
+from schema.problems import Conflict
+from schema.vocabulary import ActionKind, ActionState, ProblemCode
+from tests.actions.shop import PATIENCE, BareAdapter, ShopAdapter, World, cancelling, ending, pausing, returning
+
+CANCEL, RETURN = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER
+RUNNING, UNKNOWN, PENDING = ActionState.RUNNING, ActionState.UNKNOWN, ActionState.PENDING
+SUCCEEDED, FAILED = ActionState.SUCCEEDED, ActionState.FAILED
+
+
+async def path(shop: World, desk: Any, answer: Any) -> list[ActionState]:
+    return [after for _, after, _ in await desk.ledger.path(answer.action.recorded.id)]
+
+
+@pytest.mark.parametrize("fault", ["drop-after", "500-after", "truncate"])
+async def test_a_lost_answer_is_unknown_until_reading_shows_that_it_happened(shop: World, fault: str) -> None:
+    desk = await shop.desk()
+    shop.faults.set(fault)
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert answer.action.state is UNKNOWN
+    assert answer.problem.code is ProblemCode.OUTCOME_UNKNOWN
+    assert answer.problem.reconcile_by is not None
+    shop.faults.set()
+    assert await shop.sweep(desk) == 1
+    again = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert (again.replayed, again.action.state, again.problem) == (True, SUCCEEDED, None)
+    assert again.return_record.id == again.order.returns[0].id
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "drop"])
+async def test_what_never_happened_is_sent_again_once_it_is_known(shop: World, fault: str) -> None:
+    desk = await shop.desk()
+    shop.faults.set(fault)
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert (answer.action.state, shop.shop.writes) == (UNKNOWN, [])
+    shop.faults.set()
+    await shop.sweep(desk)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+    assert await shop.sweep(desk) == 0
+
+
+async def test_nothing_is_sent_again_while_the_first_may_still_be_under_way(shop: World) -> None:
+    desk = await shop.desk(patience=replace(PATIENCE, settle=60.0))
+    shop.faults.set("500")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.faults.set()
+    for _ in range(3):
+        await shop.sweep(desk)
+    assert (shop.shop.writes, await path(shop, desk, answer)) == ([], [RUNNING, UNKNOWN])
+    await shop.sweep(desk, 60)
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_store_that_cannot_be_read_keeps_it_unknown_and_nothing_is_sent(shop: World) -> None:
+    desk = await shop.desk()
+    shop.faults.set("drop-after")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    blind = await shop.desk(lambda url: ShopAdapter("http://127.0.0.1:9", write_url=url))
+    shop.faults.set()
+    for _ in range(3):
+        assert await shop.sweep(blind) == 1
+    assert (await shop.at(desk).action(answer.action.id)).state is UNKNOWN
+    assert len(shop.shop.writes) == 1
+
+
+async def test_an_unknown_action_keeps_its_target_to_itself(shop: World) -> None:
+    desk = await shop.desk()
+    shop.faults.set("drop")
+    first = await shop.at(desk).ask(RETURN, returning(), "k1")
+    shop.faults.set()
+    second = await shop.at(desk).ask(RETURN, returning(), "k2")
+    assert isinstance(second.problem, Conflict)
+    assert second.problem.action.id == first.action.id
+    assert shop.shop.writes == []
+
+
+async def test_what_cannot_be_reconciled_in_time_stays_unknown_with_a_note_for_a_person(shop: World) -> None:
+    desk = await shop.desk(patience=replace(PATIENCE, reconcile=3600.0))
+    shop.faults.set("500")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert await shop.sweep(desk, 3601) == 1
+    action = await shop.at(desk).action(answer.action.id)
+    assert action.state is UNKNOWN
+    assert "a person" in action.note
+    assert await shop.sweep(desk, 3600) == 0
+    assert shop.shop.writes == []
+
+
+async def test_an_earlier_return_of_the_same_goods_is_not_taken_for_the_lost_one(shop: World) -> None:
+    desk = await shop.desk()
+    await shop.at(desk).ask(RETURN, returning(), "k1")
+    shop.faults.set("500")
+    answer = await shop.at(desk).ask(RETURN, returning(), "k2")
+    assert answer.action.state is UNKNOWN
+    shop.faults.set()
+    await shop.sweep(desk)
+    done = await shop.at(desk).ask(RETURN, returning(), "k2")
+    assert done.action.state is SUCCEEDED
+    assert [verb for verb, _ in shop.shop.writes] == ["return", "return"]
+    assert done.return_record.source.native_id == done.order.returns[1].source.native_id
+
+
+async def test_the_second_of_two_equal_returns_is_really_made(shop: World) -> None:
+    desk = await shop.staff()
+    one = await desk.ask(RETURN, returning(), "k1")
+    two = await desk.ask(RETURN, returning(), "k2")
+    assert one.return_record.id != two.return_record.id
+    assert len(shop.shop.writes) == 2
+
+
+async def test_a_job_is_pending_until_it_says_that_it_is_done(shop: World) -> None:
+    desk = await shop.desk()
+    shop.shop.cancels_by_job = True
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert (answer.action.state, answer.problem) == (PENDING, None)
+    assert await shop.sweep(desk) == 1
+    assert (await shop.at(desk).action(answer.action.id)).state is PENDING
+    shop.shop.jobs["job-1"] = "done"
+    assert await shop.sweep(desk) == 1
+    assert await path(shop, desk, answer) == [RUNNING, PENDING, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_job_that_fails_fails_the_action(shop: World) -> None:
+    desk = await shop.desk()
+    shop.shop.cancels_by_job = True
+    await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.shop.jobs["job-1"] = "failed"
+    await shop.sweep(desk)
+    again = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert (again.action.state, again.problem.code) == (FAILED, ProblemCode.PLATFORM_REFUSED)
+
+
+async def test_a_job_that_never_ends_becomes_unknown_for_a_person(shop: World) -> None:
+    desk = await shop.desk(patience=replace(PATIENCE, reconcile=60.0))
+    shop.shop.cancels_by_job = True
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    await shop.sweep(desk, 61)
+    action = await shop.at(desk).action(answer.action.id)
+    assert action.state is UNKNOWN
+    assert "a person" in action.note
+
+
+class Dies(ShopAdapter):
+    """A gateway that ends between RUNNING and the write, or just behind it."""
+
+    behind = False
+
+    async def return_order(self, request: ReturnOrder) -> Outcome:
+        if self.behind:
+            await super().return_order(request)
+        raise asyncio.CancelledError
+
+
+class DiesBehind(Dies):
+    behind = True
+
+
+@pytest.mark.parametrize(
+    ("adapter", "states"),
+    [
+        (Dies, [RUNNING, UNKNOWN, RUNNING, SUCCEEDED]),
+        (DiesBehind, [RUNNING, UNKNOWN, SUCCEEDED]),
+    ],
+)
+async def test_another_gateway_takes_over_what_a_dead_one_left_and_reads_before_it_writes(
+    shop: World, adapter: Callable[..., Any], states: list[ActionState]
+) -> None:
+    dying, other = await shop.desk(adapter, request_seconds=0.3), await shop.desk()
+    answer = await shop.at(dying).ask(RETURN, returning(), "k1")
+    assert answer.action.state is RUNNING
+    assert await shop.sweep(other, 0) == 0, "the lease still stands"
+    assert await shop.sweep(other, PATIENCE.lease + 1) == 1
+    assert await path(shop, other, answer) == states
+    assert len(shop.shop.writes) == 1
+
+
+async def test_two_gateways_that_take_over_at_once_make_one_effect(shop: World) -> None:
+    dying = await shop.desk(Dies, request_seconds=0.3)
+    answer = await shop.at(dying).ask(RETURN, returning(), "k1")
+    others = [await shop.desk() for _ in range(3)]
+    shop.clock.advance(PATIENCE.lease + 1)
+    await asyncio.gather(*(Recovery(desk).sweep() for desk in others))
+    assert await path(shop, dying, answer) == [RUNNING, UNKNOWN, RUNNING, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_halted_gateway_that_wakes_after_its_lease_was_taken_does_not_send(shop: World) -> None:
+    """It was halted after recording RUNNING; the other gateway has done it meanwhile."""
+    halted, other = await shop.desk(Dies, request_seconds=0.3), await shop.desk()
+    answer = await shop.at(halted).ask(RETURN, returning(), "k1")
+    record = answer.action.recorded
+    await shop.sweep(other, PATIENCE.lease + 1)
+    awake = await shop.desk()
+    await awake.effects.first(record, answer.order)
+    assert len(shop.shop.writes) == 1
+    assert (await shop.at(other).action(answer.action.id)).state is SUCCEEDED
+
+
+async def test_a_lease_is_held_by_one_claim_even_of_the_same_gateway(shop: World) -> None:
+    desk = await shop.desk(Dies, request_seconds=0.3)
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    record = answer.action.recorded
+    with pytest.raises(LostRace):
+        await take(desk.ledger, record, "g", shop.clock, 3.0)
+    first = Lease(desk.ledger, record.id, record.owner, shop.clock, 3.0)
+    await first.hold()
+    shop.clock.advance(4)
+    second, _ = await take(desk.ledger, record, desk.gateway_id, shop.clock, 3.0)
+    with pytest.raises(LeaseLost):
+        await first.hold()
+    await second.hold()
+    assert await second.put_back(next_try_at=shop.clock()) is True
+    assert await first.put_back() is False
+
+
+async def test_a_lease_is_renewed_while_its_action_runs(shop: World) -> None:
+    desk = await shop.desk(Dies, patience=replace(PATIENCE, lease=0.3), request_seconds=0.1)
+    record = (await shop.at(desk).ask(RETURN, returning(), "k1")).action.recorded
+    lease = Lease(desk.ledger, record.id, record.owner, shop.clock, 0.3)
+    async with lease.kept():
+        await asyncio.sleep(0.6)
+        with pytest.raises(LostRace):
+            await take(desk.ledger, record, "another", shop.clock, 0.3)
+        await lease.hold()
+
+
+async def test_an_adapter_that_breaks_in_the_middle_of_a_write_leaves_it_unknown(shop: World) -> None:
+    class Breaks(ShopAdapter):
+        async def return_order(self, request: ReturnOrder) -> Outcome:
+            await super().return_order(request)
+            raise KeyError("id")
+
+    desk = await shop.desk(Breaks)
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert answer.action.state is UNKNOWN
+    await shop.sweep(desk)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_second_attempt_that_does_not_leave_is_unknown_again_and_not_failed(shop: World) -> None:
+    desk = await shop.desk()
+    shop.faults.set("500")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shut = await shop.desk(lambda url: ShopAdapter(url, write_url="http://127.0.0.1:9"))
+    await shop.sweep(shut)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, UNKNOWN]
+    shop.faults.set()
+    await shop.sweep(desk)
+    assert (await shop.at(desk).ask(CANCEL, cancelling(), "k1")).action.state is SUCCEEDED
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_subscription_is_paused_and_ended_on_the_platform(shop: World) -> None:
+    desk = await shop.staff()
+    paused = await desk.ask(ActionKind.PAUSE_SUBSCRIPTION, pausing(), "k1")
+    assert (paused.subscription.status.value, paused.subscription.owner) == ("PAUSED", "ada@example.com")
+    ended = await desk.ask(ActionKind.CANCEL_SUBSCRIPTION, ending(), "k2")
+    assert ended.subscription.status.value == "CANCELLED"
+    assert shop.shop.writes[-1][1]["reason"] == "too much coffee"
+
+
+async def test_the_background_finishes_by_itself_what_was_left(shop: World) -> None:
+    class Noting(ShopAdapter):
+        backgrounds: list[bool] = []  # noqa: RUF012
+
+        async def happened(self, request: Any, since: Any) -> Any:
+            self.backgrounds.append(background.get())
+            return await super().happened(request, since)
+
+    desk = await shop.desk(Noting)
+    shop.faults.set("drop-after")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.faults.set()
+    recovery = Recovery(desk, every=0.02)
+    await recovery.start()
+    async with asyncio.timeout(5):
+        while (await shop.at(desk).action(answer.action.id)).state is not SUCCEEDED:
+            await asyncio.sleep(0.02)
+    await recovery.stop()
+    assert Noting.backgrounds == [True]
+    assert background.get() is False
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_lost_answer_of_a_return_held_here_is_held_once(shop: World) -> None:
+    class Marks(BareAdapter):
+        async def return_order(self, request: ReturnOrder) -> Outcome:
+            await super().return_order(request)
+            raise OutcomeUnknown("lost", store="shop")
+
+        async def happened(self, request: Any, since: Any) -> Any:
+            return (await super().happened(request, since)) or (Done() if shop.shop.writes else None)
+
+    desk = await shop.desk(Marks)
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert (answer.action.state, answer.order.returns) == (UNKNOWN, [])
+    await shop.sweep(desk)
+    again = await shop.at(desk).ask(RETURN, returning(), "k1")
+    assert again.action.state is SUCCEEDED
+    assert [one.id for one in again.order.returns] == [again.return_record.id]
+    assert len(shop.shop.writes) == 1
