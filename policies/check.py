@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.asked import Asked, History
-from policies.conditions import Condition
-from policies.document import PolicyError, PolicyIssue, StoreLike, read_policies
-from policies.facts import FACTS, ORDER_KINDS, SUBSCRIPTION_KINDS, Audience, GivenFacts, parse_value
+from policies.document import StoreLike, read_policies
+from policies.errors import PolicyError, PolicyIssue
+from policies.facts import FACTS, Audience, GivenFacts, parse_value
 from policies.judge import Judgement, judge
 from policies.policy import Case, Policy
 from policies.processor import PolicyProcessor, zone_of
-from policies.rules import Rule
+from policies.remarks import remarks_on
 from schema.policy import Decision, DecisionReason
 from schema.vocabulary import ActionKind, Verdict
 
@@ -38,42 +38,8 @@ def check(path: str | Path, stores: Mapping[str, StoreLike]) -> Report:
         policies = read_policies(Path(path), stores)
     except PolicyError as error:
         return Report((), error.issues, ())
-    remarks = [remark for policy in policies for remark in _remarks(policy)]
+    remarks = [remark for policy in policies for remark in remarks_on(policy)]
     return Report(policies, (), tuple(sorted(remarks)))
-
-
-def _remarks(policy: Policy) -> list[PolicyIssue]:
-    found: list[PolicyIssue] = []
-    for rule in policy.rules:
-        for claim in _claims_that_open(rule):
-            found.append(
-                PolicyIssue(
-                    policy.file,
-                    rule.line,
-                    1,
-                    f"{rule.id}: what the asker says ({claim}) alone can turn a no into a yes",
-                    "let a limit ask for REVIEW above an amount",
-                )
-            )
-    for family in (ORDER_KINDS - {ActionKind.REFUND_ORDER}, SUBSCRIPTION_KINDS):
-        allowed = {kind for kind in family if any(rule.grants for rule in policy.rules_of(kind))}
-        for kind in family - allowed if allowed else ():
-            found.append(PolicyIssue(policy.file, 1, 1, f"no rule allows {kind.name}, so it is always refused"))
-    return found
-
-
-def _claims_that_open(rule: Rule) -> list[str]:
-    """Claims that alone turn DENY into ALLOW: an exception from a refusal, or a condition of a permission."""
-    if rule.shadow:
-        return []
-    looked_at: list[Condition | None] = []
-    if rule.then is Verdict.DENY:
-        looked_at.append(rule.unless)
-    elif rule.then is Verdict.ALLOW:
-        looked_at.append(rule.when)
-        if rule.on_miss is Verdict.DENY and rule.terms is not None:
-            looked_at.append(rule.unless)
-    return list(dict.fromkeys(claim for each in looked_at if each is not None for claim in each.claims))
 
 
 # ------------------------------------------------------------------------------------------------ cases

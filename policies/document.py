@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -18,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from policies.conditions import Condition, ConditionError, compile_condition, nearest
+from policies.errors import PolicyError, PolicyIssue
 from policies.facts import (
     FACTS,
     ORDER_KINDS,
@@ -83,28 +83,6 @@ class StoreLike(Protocol):
     def time_zone(self) -> str: ...
     @property
     def currency_code(self) -> str: ...
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class PolicyIssue:
-    """One mistake, or one remark. Lines and columns count from 1; `str` is `file:line:column: message (hint)`."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}" + (f" ({self.hint})" if self.hint else "")
-
-
-class PolicyError(Exception):
-    """Policy files that cannot be used; `issues` has every mistake found."""
-
-    def __init__(self, issues: Iterable[PolicyIssue]) -> None:
-        self.issues = tuple(sorted(set(issues)))
-        super().__init__("\n".join(map(str, self.issues)))
 
 
 class _Wrong(Exception):

@@ -262,7 +262,7 @@ class Facts(dict[str, Any]):
         """What the asked-for units of this line, or the whole request, are worth in the store's currency."""
         if self.asked_line is not None:
             return line_value(self.asked_line.line, self.asked_line.quantity)
-        money: Money | None = self.known("request.amount")
+        money: Money | None = _request_amount(self) if self.asked is not None else self.known("request.amount")
         return None if money is None else money.amount
 
     def presented(self, amount: Decimal) -> Money:
@@ -698,7 +698,8 @@ _fact(
 )  # fmt: skip
 _fact(
     "request.amount", FactType.MONEY, "40.00", "the asked-for lines or the order", _request_amount,
-    "The money that would move, before fees.", actions=ORDER_KINDS, derived=True, order_parts=OrderParts.LINES,
+    "The money that would move, before fees.", actions=ORDER_KINDS, derived=True,
+    order_parts=OrderParts.LINES, request=RequestFact.QUANTITY,
 )  # fmt: skip
 _fact(
     "request.pause_days", FactType.INT, "30", "the asker and the clock", _pause_days,

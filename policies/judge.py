@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from policies import builtin
-from policies.facts import FACTS, Absent, Audience, Facts, show
+from policies.facts import FACTS, UNSAID, Absent, Audience, Facts, show
 from policies.messages import (
     COSTS,
     FEE_TEXT,
@@ -101,6 +101,7 @@ def _apply_rules(
     granted: set[int] = set()
     for rule in policy.rules_of(kind) if policy is not None else ():
         per_request_fee_taken = False
+        touched = set(whole.touched) if rule.shadow else None
         for place, facts in enumerate(lines) if rule.per_line else ((-1, whole),):
             found = rule.find(facts)
             if found is None:
@@ -120,6 +121,8 @@ def _apply_rules(
                     granted_whole = True
                 else:
                     granted.add(place)
+        if touched is not None:  # a rule on trial asks for nothing
+            whole.touched.intersection_update(touched)
     if granted_whole:
         return
     wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
@@ -213,6 +216,8 @@ def arithmetic(finding: Finding) -> list[Fact]:
             return
         seen.add(name)
         value = facts[name]
+        if value is UNSAID:
+            return
         known = not isinstance(value, Absent)
         rows.append(Fact(name=name, value=show(value), basis=spec.basis if known else None, known=known))
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from platforms.base import ORDER_ACTIONS, SUBSCRIPTION_ACTIONS
 from policies.asked import Asked, AskedLine, History
-from policies.document import PolicyError, StoreLike, read_policies
+from policies.document import StoreLike, read_policies
+from policies.errors import PolicyError, PolicyIssue
 from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_of, rounded, subscription_parts_of
 from policies.judge import Judgement, condition, judge, reason, told
 from policies.messages import OFFER_TEXT, choose
 from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
+from policies.remarks import remarks_on
 from policies.rules import facts_of
 from schema.actions import Viewer
 from schema.order import OrderLine
@@ -107,6 +110,11 @@ class PolicyProcessor:
         self._take(policies)
         return changed
 
+    @property
+    def warnings(self) -> tuple[PolicyIssue, ...]:
+        """What loads and is yet worth a second look, as `check` tells it."""
+        return tuple(sorted(remark for policy in self.policies for remark in remarks_on(policy)))
+
     def policy_of(self, store_key: str) -> Policy | None:
         """The policy that speaks for a store."""
         return self._by_store.get(store_key)
@@ -116,7 +124,7 @@ class PolicyProcessor:
     def order_parts(self, store_key: str, actions: Sequence[ActionKind] | None = None) -> OrderParts:
         """What of an order a decision about these actions looks at; every order action where none is named."""
         found = OrderParts.NONE
-        for kind in ORDER_KINDS if actions is None else actions:
+        for kind in ORDER_ACTIONS if actions is None else actions:
             if kind in ORDER_KINDS:
                 found |= self._order_parts_of(store_key, kind)
         return found
@@ -137,7 +145,9 @@ class PolicyProcessor:
     def subscription_parts(self, store_key: str, actions: Sequence[ActionKind] | None = None) -> SubscriptionParts:
         """What of a subscription a decision about these actions looks at."""
         found = SubscriptionParts.NONE
-        for kind in SUBSCRIPTION_KINDS if actions is None else actions:
+        for kind in SUBSCRIPTION_ACTIONS if actions is None else actions:
+            if kind not in SUBSCRIPTION_KINDS:
+                continue
             key = (store_key, kind)
             if key not in self._subscription_parts:
                 policy = self._by_store.get(store_key)

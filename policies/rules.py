@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from policies.conditions import Condition, Open, Truth
-from policies.facts import FACTS, UNKNOWN, UNSAID, Absent, Audience, Facts, line_value
+from policies.facts import FACTS, UNKNOWN, UNSAID, Absent, Audience, Facts
 from policies.messages import Say
 from policies.windows import Counted, Length, Season, Window, count, days_late, inside
 from schema.values import Money
@@ -446,12 +446,10 @@ class Rule:
         return self._says(self.on_miss, facts, own=own, extra=extra, code=chosen)
 
     def _amount(self, facts: Facts) -> Decimal | None:
-        if self.per_line and facts.asked_line is not None:
-            return line_value(facts.asked_line.line, facts.asked_line.quantity)
-        money: Money | None = facts.known("request.amount")
-        if money is not None and money.currency_code != facts.currency:
-            raise AmountMissing(money.currency_code)
-        return None if money is None else money.amount
+        asked = facts.asked
+        if asked is not None and asked.amount is not None and asked.amount.currency_code != facts.currency:
+            raise AmountMissing(asked.amount.currency_code)
+        return facts.value()
 
     def _fee(self, terms: FeeTerms, facts: Facts, applies: Truth) -> Finding | None:
         if terms.waive_when is not None and terms.waive_when.truth(facts) is True:
@@ -464,7 +462,7 @@ class Rule:
         return Finding(self, None, ReasonCode.OTHER, facts, say=self.say, own={"amount": charge.amount}, fee=charge)
 
     def _charge(self, terms: FeeTerms, facts: Facts) -> Charge | None:
-        units = facts.known("request.quantity") or (facts.asked_line.quantity if facts.asked_line else 1)
+        units = facts.asked_line.quantity if facts.asked_line else facts.known("request.quantity") or 1
         if terms.percent is not None:
             base = facts.value()
             if base is None:

@@ -1,0 +1,430 @@
+"""What may be asked for before it is asked: the decision over every request that is still possible.
+
+What a request has not said yet is first left open: rules that do not care answer all the same, at the cost of one
+decision. Only where an answer waits for a detail, that detail is tried, one value for each group of values that the
+rules cannot tell apart. What a mutation fills in by itself is not open: the resolution is REFUND and the money of a
+cancellation goes back where it came from; other resolutions are tried where a rule speaks of them.
+
+For a whole order, RETURN_ORDER is asked of each line that can still come back, and of all of them together. It is
+possible if any line is. QUANTITY in `depends_on` then also means: which lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+
+from platforms.base import Platform
+from policies.asked import Asked, AskedLine, History
+from policies.conditions import Condition
+from policies.facts import SETS, UNSAID, Facts, line_value
+from policies.judge import Judgement
+from policies.messages import IN_PROGRESS
+from policies.policy import Policy
+from policies.processor import PolicyProcessor, as_told_to, zone_of
+from policies.rules import SEVERITY, FeeTerms, Finding, Limit, MaxPause
+from schema.actions import Viewer
+from schema.order import Order, OrderLine
+from schema.policy import Decision, Eligibility, RequestAssumption
+from schema.provenance import Capability, Store
+from schema.subscription import Subscription
+from schema.vocabulary import (
+    ActionKind,
+    AssuranceLevel,
+    ItemCondition,
+    NextStep,
+    ReasonCode,
+    RequestedResolution,
+    RequestFact,
+    ReturnReason,
+    SupportLevel,
+    Verdict,
+)
+
+#: Quantities up to this are tried one by one where a condition names the quantity.
+_FEW: Final = 12
+#: A day far enough away that every limit on a pause is passed.
+_LONG: Final = 3650
+
+#: The facts a detail of a request stands behind.
+_FACTS: Final[Mapping[RequestFact, tuple[str, ...]]] = {
+    RequestFact.REASON: ("request.reason",),
+    RequestFact.CONDITION: ("request.condition",),
+    RequestFact.QUANTITY: ("request.quantity", "request.amount"),
+    RequestFact.UNTIL: ("request.pause_days", "request.open_ended"),
+}
+#: In which order details are asked for.
+_ORDER: Final = tuple(RequestFact)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """All the verdicts that some request may still get, and what they hang on."""
+
+    verdicts: set[Verdict]
+    best: tuple[Asked, Judgement]
+    refusals: list[tuple[Asked, Judgement]] = field(default_factory=list)
+    depends_on: set[RequestFact] = field(default_factory=set)
+
+
+class _Asking:
+    """Works out one action of one subject."""
+
+    def __init__(
+        self,
+        processor: PolicyProcessor,
+        store: Store,
+        kind: ActionKind,
+        history: History,
+        viewer: Viewer,
+        now: datetime,
+        assuming: RequestAssumption | None,
+        needs_until: bool,
+    ) -> None:
+        self.processor = processor
+        self.policy: Policy | None = processor.policy_of(store.key)
+        self.store = store
+        self.kind = kind
+        self.history = history
+        self.viewer = viewer
+        self.now = now
+        self.assuming = assuming or RequestAssumption()
+        self.needs_until = needs_until
+
+    # -- one request, some of it open
+
+    def answer(self, asked: Asked, open_: frozenset[RequestFact]) -> _Answer:
+        """What every request says that fills in the open details; tried one detail at a time, as it proves needed."""
+        unsaid = {name: UNSAID for detail in open_ for name in _FACTS[detail]}
+        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid)
+        if RequestFact.QUANTITY in open_:
+            whole.least = min((line_value(row.line, 1) for row in asked.lines), default=Decimal(0))
+        found = self.processor.judge(asked, whole, lines)
+        waiting = [detail for detail in _ORDER if detail in whole.touched and detail in open_]
+        if not waiting or _settled(found, whole):
+            if found.verdict is Verdict.DENY:
+                found.findings = [each for each in found.findings if each.open is None or not waiting]
+                return _Answer({Verdict.DENY}, (asked, found), [(asked, found)])
+            return _Answer({found.verdict}, (asked, found))
+        detail = waiting[0]
+        rest = open_ - {detail}
+        answers = [self.answer(self.fill(asked, detail, value), rest) for value in self.values(asked, detail)]
+        joined = _joined(answers)
+        if any(each.verdicts != answers[0].verdicts for each in answers):
+            joined.depends_on.add(detail)
+        return joined
+
+    def fill(self, asked: Asked, detail: RequestFact, value: Any) -> Asked:
+        match detail:
+            case RequestFact.REASON:
+                return replace(asked, lines=tuple(replace(row, reason=value) for row in asked.lines))
+            case RequestFact.CONDITION:
+                return replace(asked, lines=tuple(replace(row, condition=value) for row in asked.lines))
+            case RequestFact.QUANTITY:
+                return replace(
+                    asked, lines=tuple(replace(row, quantity=min(value, row.quantity)) for row in asked.lines)
+                )
+            case _:
+                return replace(asked, until=value)
+
+    def values(self, asked: Asked, detail: RequestFact) -> Iterable[Any]:
+        """One value for each group that the rules of this action cannot tell apart."""
+        match detail:
+            case RequestFact.REASON:
+                return self._groups(ReturnReason)
+            case RequestFact.CONDITION:
+                return (*self._groups(ItemCondition), None)
+            case RequestFact.QUANTITY:
+                most = max((row.quantity for row in asked.lines), default=1)
+                if most <= _FEW:
+                    return range(most, 0, -1)
+                near = {n + step for n in self._numbers() for step in (-1, 0, 1)} | {1, most}
+                return sorted((n for n in near if 1 <= n <= most), reverse=True)
+            case _:
+                today = self.now.astimezone(zone_of(self.store.time_zone)).date()
+                near = {n + step for n in self._numbers() for step in (-1, 0, 1)} | {1, 2, _LONG}
+                days = [today + timedelta(days=n) for n in sorted(near) if 1 <= n <= _LONG]
+                return days if self.needs_until else [*days, None]
+
+    def names(self, fact: str) -> bool:
+        return any(fact in condition.facts for condition in self._conditions())
+
+    def _conditions(self) -> Iterable[Condition]:
+        for rule in self.policy.rules_of(self.kind) if self.policy else ():
+            terms = rule.terms
+            fee = terms.waive_when if isinstance(terms, FeeTerms) else None
+            for condition in (rule.when, rule.unless, fee, *(offer.when for offer in rule.offers)):
+                if condition is not None:
+                    yield condition
+
+    def _numbers(self) -> set[int]:
+        found = {number for condition in self._conditions() for number in condition.numbers}
+        for rule in self.policy.rules_of(self.kind) if self.policy else ():
+            if isinstance(rule.terms, MaxPause):
+                found.add(rule.terms.days)
+        return {number for number in found if number < _LONG}
+
+    def _groups(self, enum: type[Enum]) -> list[Any]:
+        named = {word for condition in self._conditions() for word in condition.words}
+        groups: dict[tuple[object, ...], Any] = {}
+        for member in enum:
+            key = (
+                member.name if member.name in named or member.name == "UNKNOWN" else "",
+                *(member in SETS[name] for name in SETS if name in named),
+            )
+            groups.setdefault(key, member)
+        return list(groups.values())
+
+    # -- every request of one subject
+
+    def resolutions(self) -> list[RequestedResolution]:
+        """REFUND, and what the rules speak of besides; or the one that is assumed."""
+        if self.assuming.resolution is not None:
+            return [self.assuming.resolution]
+        found = [RequestedResolution.REFUND]
+        for rule in self.policy.rules_of(self.kind) if self.policy else ():
+            named = rule.resolutions | {offer.resolution for offer in rule.offers}
+            found += [each for each in RequestedResolution if each in named and each not in found]
+        return found
+
+    def open_details(self, rows: Sequence[AskedLine]) -> frozenset[RequestFact]:
+        if self.kind is ActionKind.PAUSE_SUBSCRIPTION:
+            return frozenset({RequestFact.UNTIL})
+        if self.kind is not ActionKind.RETURN_ORDER:
+            return frozenset()
+        found = set[RequestFact]()
+        if self.assuming.reason is None:
+            found.add(RequestFact.REASON)
+        if self.assuming.condition is None:
+            found.add(RequestFact.CONDITION)
+        if any(row.quantity > 1 for row in rows):
+            found.add(RequestFact.QUANTITY)
+        return frozenset(found)
+
+    def every(self, asked: Asked) -> _Answer:
+        """Over the open details, and over the resolutions that are on offer."""
+        details = self.open_details(asked.lines)
+        if self.kind is not ActionKind.RETURN_ORDER:
+            return self.answer(asked, details)
+        first, *others = self.resolutions()
+        found = self.answer(replace(asked, resolution=first), details)
+        if not others:
+            return found
+        answers = [found, *(self.answer(replace(asked, resolution=each), details) for each in others)]
+        joined = _joined(answers)
+        if any(each.verdicts != found.verdicts for each in answers):
+            joined.depends_on.add(RequestFact.RESOLUTION)
+        return joined
+
+
+def _settled(found: Judgement, whole: Facts) -> bool:
+    """Whether a refusal stands whatever the open details are: by a rule that did not wait for any."""
+    return any(
+        each.verdict is Verdict.DENY
+        and each.open is None
+        and not (each.rule is not None and isinstance(each.rule.terms, Limit) and RequestFact.QUANTITY in whole.touched)
+        for each in found.findings
+    )
+
+
+def _rank(answer: _Answer) -> int:
+    return SEVERITY[answer.best[1].verdict]
+
+
+def _joined(answers: Sequence[_Answer]) -> _Answer:
+    """Several answers as one: the first of the most favourable stands for them."""
+    best = min(answers, key=_rank)
+    return _Answer(
+        set().union(*(each.verdicts for each in answers)),
+        best.best,
+        [refusal for each in answers for refusal in each.refusals],
+        set().union(*(each.depends_on for each in answers)),
+    )
+
+
+def _asked_line(line: OrderLine, assuming: RequestAssumption | None) -> AskedLine:
+    """All that can be asked of a line; one unit where nothing can, so that the refusal says why."""
+    return AskedLine(
+        line=line,
+        quantity=max(1, returnable(line)),
+        reason=assuming.reason if assuming else None,
+        condition=assuming.condition if assuming else None,
+    )
+
+
+def returnable(line: OrderLine) -> int:
+    """Units of a line that can still be asked back for a refund, as to goods and money alone."""
+    quantity = line.quantity
+    left = quantity.returnable if quantity.returnable is not None else quantity.current - quantity.returned
+    if quantity.fulfilled is not None:
+        left = min(left, quantity.fulfilled - quantity.returned)
+    if quantity.refundable is not None:
+        left = min(left, quantity.refundable)
+    return max(0, left)
+
+
+def eligibility(
+    processor: PolicyProcessor,
+    subject: Order | OrderLine | Subscription,
+    kind: ActionKind,
+    *,
+    viewer: Viewer,
+    history: History,
+    now: datetime,
+    support: Capability,
+    active: bool,
+    assuming: RequestAssumption | None,
+    min_assurance: AssuranceLevel,
+    locale: str = "en",
+    needs_until: bool | None = None,
+) -> Eligibility:
+    """What the next step towards an action is, why not, until when and for how much.
+
+    `decision` is the most favourable answer that some request can get. NOT_POSSIBLE: every request is refused, and
+    the reasons hold those of each refusal. CONFIRM with nothing in `depends_on`: no request is refused.
+
+    Args:
+        subject: read with at least the parts that `PolicyProcessor` names for `kind`; a line knows its order.
+        active: whether an unfinished action on the target exists.
+        needs_until: whether a pause needs an end; where left out, what the store's platform says.
+    """
+    order = subject.order if isinstance(subject, OrderLine) else subject if isinstance(subject, Order) else None
+    subscription = subject if isinstance(subject, Subscription) else None
+    node = order if order is not None else subscription
+    if node is None:
+        raise ValueError("a line without its order cannot be decided")
+    store = node.source.store
+    if needs_until is None:
+        needs_until = isinstance(store.state, Platform) and store.state.pause_needs_until
+    base = Asked(kind, store, order, subscription)
+    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
+
+    def put(asked: Asked, found: Judgement) -> Decision:
+        return processor.put_in_words(asked, found, history, viewer, now, locale)
+
+    def done(
+        step: NextStep,
+        asked: Asked,
+        decision: Decision,
+        depends_on: Iterable[RequestFact] = (),
+        most: int | None = None,
+    ) -> Eligibility:
+        possible = step is not NextStep.NOT_POSSIBLE
+        return Eligibility(
+            action=kind,
+            next=step,
+            required_assurance=min_assurance,
+            support=support.support,
+            decision=as_told_to(decision, viewer, locale),
+            depends_on=[detail for detail in _ORDER if detail in set(depends_on)],
+            max_quantity=most,
+            quote=processor.quote(asked, decision) if possible else None,
+        )
+
+    if (refusal := _cannot(support, active)) is not None:
+        whole, _ = processor.facts(base, history, viewer, now)
+        code, say = refusal
+        finding = Finding(None, Verdict.DENY, code, whole, say=say)
+        found = Judgement(Verdict.DENY, [finding], [], [], None)
+        return done(NextStep.NOT_POSSIBLE, base, put(base, found))
+
+    most: int | None = None
+    if kind is ActionKind.RETURN_ORDER:
+        assert order is not None
+        of_lines = [subject] if isinstance(subject, OrderLine) else order.lines
+        rows = [_asked_line(line, assuming) for line in of_lines]
+        if isinstance(subject, OrderLine):
+            most = returnable(subject)
+        answer = _over_lines(asking, base, rows)
+    else:
+        answer = asking.every(base)
+    depends_on = set(answer.depends_on)
+    best_asked, best = answer.best
+    if answer.verdicts == {Verdict.DENY}:
+        decision = _all_refusals(answer, put)
+        return done(NextStep.NOT_POSSIBLE, best_asked, decision, depends_on=(), most=most)
+    if needs_until and kind is ActionKind.PAUSE_SUBSCRIPTION:
+        depends_on.add(RequestFact.UNTIL)
+    decision = put(best_asked, best)
+    _tell_other_lines(decision, answer, put)
+    if viewer.assurance < min_assurance:
+        step = NextStep.VERIFY_IDENTITY
+    elif len(answer.verdicts) > 1 or depends_on:
+        step = NextStep.ASK_DETAILS
+    elif answer.verdicts == {Verdict.REVIEW}:
+        step = NextStep.REQUEST_APPROVAL
+    else:
+        step = NextStep.CONFIRM
+    return done(step, best_asked, decision, depends_on, most)
+
+
+def _cannot(support: Capability, active: bool) -> tuple[ReasonCode, Any] | None:
+    if support.support is SupportLevel.UNSUPPORTED:
+        return ReasonCode.UNSUPPORTED_BY_PLATFORM, None
+    if support.support is SupportLevel.MISSING_SCOPE:
+        return ReasonCode.MISSING_SCOPE, None
+    return (ReasonCode.OTHER, IN_PROGRESS) if active else None
+
+
+def _over_lines(asking: _Asking, base: Asked, rows: Sequence[AskedLine]) -> _Answer:
+    """Every return of an order: each line alone, and all possible ones together."""
+    if not rows:
+        return asking.every(base)
+    by_amount = asking.names("request.amount")
+    together = asking.every(replace(base, lines=tuple(rows)))
+    if len(rows) == 1 or (together.verdicts == {Verdict.ALLOW} and not by_amount):
+        return together  # what is allowed of all is allowed of each
+    alone = [asking.every(replace(base, lines=(row,))) for row in rows]
+    possible = [row for row, each in zip(rows, alone, strict=True) if each.verdicts != {Verdict.DENY}]
+    if not by_amount and len(possible) < len(rows):
+        if not possible:
+            return _joined(alone)  # what is refused of each is refused of all
+        together = asking.every(replace(base, lines=tuple(possible)))
+    joined = _joined([together, *alone])
+    if by_amount or any(each.verdicts != together.verdicts for each in alone):
+        joined.depends_on.add(RequestFact.QUANTITY)
+    return joined
+
+
+def _all_refusals(answer: _Answer, put: Callable[[Asked, Judgement], Decision]) -> Decision:
+    """One refusal with the reasons of them all: those that every refusal shares come first."""
+    asked, found = answer.refusals[0] if answer.refusals else answer.best
+    decision = put(asked, found)
+    if len(answer.refusals) <= 1:
+        return decision
+    keys = [
+        {(each.rule, each.code, _line_id(each)) for each in refusal.findings if each.verdict is Verdict.DENY}
+        for _, refusal in answer.refusals
+    ]
+    shared = set.intersection(*keys)
+    merged: dict[object, Finding] = {}
+    for _, refusal in answer.refusals:
+        for finding in refusal.findings:
+            if finding.verdict is Verdict.DENY:
+                merged.setdefault((finding.rule, finding.code, _line_id(finding)), finding)
+    ordered = sorted(merged.items(), key=lambda item: item[0] not in shared)
+    until = min((f.counted.until for _, f in ordered if f.counted is not None), default=None)
+    joined = Judgement(Verdict.DENY, [finding for _, finding in ordered], found.shadow, [], until)
+    return put(asked, joined)
+
+
+def _line_id(finding: Finding) -> str | None:
+    return finding.facts.line.native_id if finding.facts.line is not None else None
+
+
+def _tell_other_lines(decision: Decision, answer: _Answer, put: Callable[[Asked, Judgement], Decision]) -> None:
+    """Lines that cannot come back are named after the reasons for those that can."""
+    told = {reason.line.native_id for reason in decision.reasons if reason.line is not None}
+    for asked, refusal in answer.refusals:
+        names = {row.line.native_id for row in asked.lines}
+        if len(names) == 1 and not names & told:
+            told |= names
+            reasons = put(asked, refusal).reasons
+            decision.reasons += [each for each in reasons if each.line is not None and each.code is not ReasonCode.OK]
+
+
+__all__ = ["eligibility", "returnable"]
