@@ -88,7 +88,8 @@ async def ask(session: aiohttp.ClientSession, url: str, headers: dict[str, str] 
     body = {"query": document("SupportView"), "variables": {"email": "ada@example.com"}}
     async with session.post(f"{url}/graphql", json=body, headers=headers) as response:
         answer: dict[str, Any] = json.loads(await response.read())
-        assert response.status == 200 and "errors" not in answer, answer.get("errors")
+        assert response.status == 200, answer
+        assert "errors" not in answer, answer["errors"]
         assert answer["data"]["customer"]["complete"], "the sandbox answered in part"
         return answer
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.console import ConfigPath, err, fail, out, read_settings
+from gateway.policy_commands import policy
+
 if TYPE_CHECKING:
-    from gateway.settings import Settings
     from platforms.base import Platform
 
 app = typer.Typer(
@@ -23,34 +25,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-policy = typer.Typer(help="Look at and try the merchant's policy.", no_args_is_help=True)
 app.add_typer(policy, name="policy")
 
-out = Console()
-err = Console(stderr=True)
-
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 _DEFAULT = Path("aftersale.yaml")
 
 
 def main() -> None:
     """The console script."""
     app()
-
-
-def _fail(lines: list[str]) -> typer.Exit:
-    for line in lines:
-        err.print(f"[red]{escape(line)}[/red]", highlight=False, soft_wrap=True)
-    return typer.Exit(1)
-
-
-def _settings(config: Path) -> Settings:
-    from gateway.settings import SettingsError, load
-
-    try:
-        return load(config)
-    except SettingsError as error:
-        raise _fail([str(issue) for issue in error.issues]) from None
 
 
 def _run(application: object, host: str, port: int, ready: object = None) -> None:
@@ -60,7 +42,7 @@ def _run(application: object, host: str, port: int, ready: object = None) -> Non
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
-        raise _fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
+        raise fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,10 +58,8 @@ def _run(application: object, host: str, port: int, ready: object = None) -> Non
         timeout_graceful_shutdown=5,
     )
     server = Server(config)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
     if not server.started:
         raise typer.Exit(1)
 
@@ -90,11 +70,11 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
     from gateway.app import build_app
     from gateway.runtime import Runtime
     from gateway.telemetry import configure_logging
-    from policies.errors import PolicyError
+    from policies.processor import PolicyError
 
-    settings = _settings(config)
+    settings = read_settings(config)
     if not settings.api_keys:
-        raise _fail(
+        raise fail(
             [
                 f"{config}: no API key is configured, so nobody could be let in; add one under api_keys: "
                 '[{name: bot, key: "${AFTERSALE_BOT_KEY}"}]'
@@ -104,7 +84,7 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
     try:
         runtime = Runtime(settings)
     except PolicyError as error:
-        raise _fail([str(issue) for issue in error.issues]) from None
+        raise fail([str(issue) for issue in error.issues]) from None
     host, port = host or settings.server.host, port or settings.server.port
     _run(build_app(runtime), host, port, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
 
@@ -119,14 +99,13 @@ def demo(
     from sandbox.launcher import ShopsDidNotStart, sandbox_app, scratch, shops_process
 
     with shops_process() as addresses, scratch() as folder:
-        import gateway.app  # imported while the stores start
         from gateway.telemetry import configure_logging
 
         configure_logging()
         try:
             application = sandbox_app(addresses(), folder, host, port)
         except ShopsDidNotStart as error:
-            raise _fail([str(error)]) from None
+            raise fail([str(error)]) from None
         _run(application, host, port, lambda: _tell(host, port, quiet))
 
 
@@ -169,19 +148,19 @@ def schema() -> None:
 def check(config: ConfigPath = _DEFAULT, offline: Annotated[bool, typer.Option(help="Call no store.")] = False) -> None:
     """Check the configuration, the policy, and each store: its address, its credentials and what they allow."""
     from gateway.runtime import build_platforms
-    from policies.errors import PolicyError
-    from policies.processor import PolicyProcessor
+    from policies.check import check as look
+    from policies.processor import PolicyError, PolicyProcessor
 
-    settings = _settings(config)
+    settings = read_settings(config)
     platforms = build_platforms(settings)
     try:
         processor = PolicyProcessor.load(settings.policies, {id: found.store for id, found in platforms.items()})
     except PolicyError as error:
-        raise _fail([str(issue) for issue in error.issues]) from None
+        raise fail([str(issue) for issue in error.issues]) from None
     out.print(f"configuration  ok: {len(platforms)} stores", highlight=False)
     out.print(f"policy         ok: {escape(processor.name)} ({processor.digest[:12]})", highlight=False)
-    for warning in processor.warnings:
-        out.print(f"[yellow]{escape(str(warning))}[/yellow]", highlight=False, soft_wrap=True)
+    for remark in look(settings.policies, {id: found.store for id, found in platforms.items()}).remarks:
+        out.print(f"[yellow]{escape(str(remark))}[/yellow]", highlight=False, soft_wrap=True)
     if offline:
         return
     if not asyncio.run(_probe(platforms)):
@@ -220,10 +199,5 @@ async def _probe(platforms: dict[str, Platform]) -> bool:
     return not any(found)
 
 
-from gateway import policy_commands  # noqa: E402  (adds its commands to `policy`)
-
-__all__ = ["app", "main", "policy", "policy_commands"]
-
 if __name__ == "__main__":
     main()
-

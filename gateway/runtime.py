@@ -6,14 +6,12 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import structlog
-from actions.desk import ActionDesk
-from actions.recovery import Recovery
-from policies.processor import PolicyProcessor
 
+from actions.desk import ActionDesk
 from actions.ledger import Ledger
+from actions.recovery import Recovery
 from gateway.identity import Identity
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
@@ -22,6 +20,7 @@ from platforms.base import Services as PlatformServices
 from platforms.errors import PlatformError
 from platforms.registry import PLATFORMS
 from platforms.transport import Limits, background, store_deadline
+from policies.processor import PolicyProcessor
 from resolvers.context import Services
 from resolvers.sealing import Seal
 from resolvers.stores import Stores
@@ -65,31 +64,44 @@ class Runtime:
         self.policies = PolicyProcessor.load(
             settings.policies, {id: platform.store for id, platform in self.platforms.items()}
         )
-        self.ledger = Ledger(settings.database_path)
+        self._secret = secret
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ledger: Ledger
+        self.desk: ActionDesk
+        self.services: Services
+
+    async def start(self) -> None:
+        """Open the ledger, take up what an earlier process left, and get to know the stores.
+
+        Raises:
+            LedgerTooNew, SQLAlchemyError: the database cannot be used.
+        """
+        self.ledger = Ledger(self.settings.database_path)
+        await self.ledger.open()
         self.desk = ActionDesk(
             self.ledger,
             self.policies,
             self.platforms,
-            clock=lambda: datetime.now(UTC),
-            secret=secret,
+            secret=self._secret,
             gateway_id=uuid.uuid4().hex,
             observer=self.telemetry,
-            request_seconds=settings.deadlines.request_seconds,
+            request_seconds=self.settings.deadlines.request_seconds,
         )
-        self.recovery = Recovery(self.desk)
         self.services = Services(
             stores=Stores(self.platforms),
             desk=self.desk,
             policies=self.policies,
-            seal=Seal(secret),
-            store_seconds=settings.deadlines.store_seconds,
+            seal=Seal(self._secret),
+            store_seconds=self.settings.deadlines.store_seconds,
         )
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        await self.ledger.open()
+        self.recovery = Recovery(self.desk)
         await self.recovery.start()
-        self._tasks = [asyncio.create_task(self._probe_all()), asyncio.create_task(self._watch_policies())]
+        self._probes = asyncio.create_task(self._probe_all())
+        self._tasks = [self._probes, asyncio.create_task(self._watch_policies())]
+
+    async def probed(self) -> None:
+        """Wait until every store has said who it is."""
+        await self._probes
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -98,6 +110,7 @@ class Runtime:
             with suppress(asyncio.CancelledError):
                 await task
         await self.recovery.stop()
+        await self.desk.finish()
         await asyncio.gather(*(platform.close() for platform in self.platforms.values()))
         await self.ledger.close()
 

@@ -309,6 +309,10 @@ class Platform(ABC):
     caveats: ClassVar[Mapping[ActionKind, str]] = {}
     #: Permissions an action needs, in the platform's words.
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = {}
+    #: Facts of a policy (policies/facts.py has the words) that this platform never knows.
+    never_known: ClassVar[frozenset[str]] = frozenset()
+    #: False where cancelling an order pays nothing back, whatever was captured.
+    refunds_on_cancel: ClassVar[bool] = True
     #: False where the platform has no record of a return: the gateway keeps it, and `return_order` only leaves word.
     keeps_returns: ClassVar[bool] = True
     #: False where a pause is made by other means and the platform has no word for it: the gateway remembers it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -58,8 +59,8 @@ class Guard(FieldExtension):
         parts = context.loaders.payload_order_parts(info)
         answer = await context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"], parts=parts)
         context.start_reading_anew()
-        found = next_(answer, info, **arguments)
-        return await found if isinstance(found, Awaitable) else found
+        shaped: Any = next_(answer, info, **arguments)
+        return await shaped if inspect.isawaitable(shaped) else shaped
 
 
 def refuse_unguarded(mutation: type) -> None:

@@ -19,7 +19,6 @@ from schema.vocabulary import AssuranceLevel
 if TYPE_CHECKING:
     from actions.desk import ActionDesk, ViewerDesk
     from policies.processor import PolicyProcessor
-
     from resolvers.sealing import Seal
     from resolvers.stores import Stores
 

@@ -101,6 +101,7 @@ class Decides:
             assuming=assuming,
             min_assurance=MIN_ASSURANCE[kind],
             locale=context.locale,
+            needs_until=platform.pause_needs_until,
         )
 
     async def _ask_ledger(self, subjects: list[_Subject]) -> list[_Known]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiodataloader import DataLoader
@@ -73,7 +73,7 @@ class RequestLoaders:
         self.customer = self._loader(self._customers)
         self._order_subscriptions = self._loader(self._subscriptions_of_orders)
 
-    def _loader(self, load: Callable[[list[Any]], Awaitable[list[Any]]]) -> DataLoader[Any, Any]:
+    def _loader(self, load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]) -> DataLoader[Any, Any]:
         return DataLoader(load)
 
     # -- batches
@@ -201,7 +201,9 @@ class RequestLoaders:
     # -- links
 
     async def linked_order(self, ref: OrderRef, info: Info) -> Order | None:
-        return await self.order.load(OrderKey(*ref, order_parts(Selection.below(info), self._context.decide)))
+        parts = order_parts(Selection.below(info), self._context.decide)
+        found: Order | None = await self.order.load(OrderKey(ref.store, ref.native_id, parts))
+        return found
 
     async def order_subscriptions(self, order: Order, info: Info) -> Sequence[Subscription]:
         parts = subscription_parts(Selection.below(info), self._context.decide)
@@ -268,13 +270,14 @@ class RequestLoaders:
 
     async def _order_node(self, id: GlobalId, _: str, below: Selection) -> Order | None:
         self._parts_of_id(id, 2)
-        found: Order | None = await self.order.load(OrderKey(*id.parts, order_parts(below, self._context.decide)))
+        parts = order_parts(below, self._context.decide)
+        found: Order | None = await self.order.load(OrderKey(id.store, id.native, parts))
         return found
 
     async def _subscription_node(self, id: GlobalId, _: str, below: Selection) -> Subscription | None:
         self._parts_of_id(id, 2)
         parts = subscription_parts(below, self._context.decide)
-        found: Subscription | None = await self.subscription.load(SubscriptionKey(*id.parts, parts))
+        found: Subscription | None = await self.subscription.load(SubscriptionKey(id.store, id.native, parts))
         return found
 
     async def _product_node(self, id: GlobalId, _: str, __: Selection) -> Product | None:

@@ -9,7 +9,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLResolveInfo,
     InlineFragmentNode,
     SelectionNode,
     value_from_ast_untyped,
@@ -46,9 +45,9 @@ class Selection:
     @classmethod
     def below(cls, info: Info, type_name: str | None = None) -> Selection:
         """What is selected below the field that is being resolved."""
-        raw = cast("GraphQLResolveInfo", info._raw_info)
+        raw = info._raw_info
         variables = raw.variable_values
-        values = getattr(variables, "coerced", variables)
+        values = cast("Mapping[str, Any]", getattr(variables, "coerced", variables))
         fragments = raw.fragments
         plain = {name: getattr(found, "definition", found) for name, found in fragments.items()}
         return cls(raw.field_nodes, plain, values, type_name)

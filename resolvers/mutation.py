@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import strawberry
-from actions.desk import Answer
 
+from actions.desk import Answer
 from policies.guard import Guard
 from schema.actions import CancelOrderPayload, ReturnOrderPayload, SubscriptionPayload
 from schema.inputs import (

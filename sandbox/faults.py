@@ -53,7 +53,7 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
 
 
 class Faulty:
-    """An ASGI app with faults: those a call brings in its header, and those set on `faults` until they are taken off."""
+    """An ASGI app with faults: those a call brings in its header, and those that stand in `faults`."""
 
     def __init__(self, app: Any, store: str) -> None:
         self.app = app

@@ -33,7 +33,8 @@ def shops_process() -> Iterator[Callable[[], dict[str, str]]]:
         cwd=Path(__file__).parent.parent,
         start_new_session=True,  # a Ctrl-C of the terminal is the gateway's: the stores end when it has ended
     )
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     output = process.stdout
 
     def addresses() -> dict[str, str]:

@@ -43,13 +43,9 @@ class ShopPlan:
     def config(self, url: str) -> StoreConfig:
         simulator = import_module(f"platforms.{self.platform}.simulator")
         credentials = {name: SecretText(value) for name, value in simulator.CREDENTIALS.items()}
-        return PLATFORMS[self.platform].load().Config(
-            id=self.key,
-            platform=self.platform,
-            credentials=credentials,
-            allow_private_address=True,
-            **self.settings,
-            **self.address(url),
+        values = {**self.settings, **self.address(url), "credentials": credentials, "allow_private_address": True}
+        return (
+            PLATFORMS[self.platform].load().Config.model_validate({"id": self.key, "platform": self.platform, **values})
         )
 
 

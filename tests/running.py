@@ -1,0 +1,77 @@
+"""The whole gateway over the simulated stores, inside the test's own loop, reached over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from starlette.middleware import Middleware
+
+from gateway.app import build_app
+from gateway.operations import document
+from gateway.runtime import Runtime
+from sandbox.middleware import SandboxControls, fault_headers
+from sandbox.serving import serve
+from sandbox.world import PLANS, Shop, open_shops, sandbox_settings
+
+
+@dataclass
+class Gateway:
+    """A running gateway and the shops behind it."""
+
+    url: str
+    shops: dict[str, Shop]
+    runtime: Runtime
+    session: aiohttp.ClientSession
+    now: datetime
+
+    async def ask(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A GraphQL answer, whatever it holds; the HTTP status must be 200."""
+        async with self.session.post(
+            f"{self.url}/graphql", json={"query": query, "variables": dict(variables or {})}, headers=headers
+        ) as response:
+            text = await response.text()
+            assert response.status == 200, (response.status, text)
+            answer: dict[str, Any] = json.loads(text)
+            return answer
+
+    async def run(
+        self, name: str, variables: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The data of a documented operation, which must have no errors."""
+        answer = await self.ask(document(name), variables, headers=headers)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def calls(self, answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The upstream calls that an answer took, as (store, operation)."""
+        return [(call["store"], call["operation"]) for call in answer.get("extensions", {}).get("upstream", [])]
+
+    def writes(self) -> dict[str, int]:
+        """How many calls that could change something each store has had."""
+        return {key: len(shop.simulator.writes) for key, shop in self.shops.items()}
+
+
+@asynccontextmanager
+async def running_gateway(folder: Path, now: datetime | None = None, **changes: Any) -> AsyncIterator[Gateway]:
+    """The sandbox's gateway; `changes` replace settings."""
+    start = now or datetime.now(UTC)
+    async with open_shops(start, PLANS) as shops, aiohttp.ClientSession() as session:
+        settings = sandbox_settings({key: shop.url for key, shop in shops.items()}, folder, **changes)
+        runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers)
+        await runtime.start()
+        await runtime.probed()
+        try:
+            async with serve(build_app(runtime, [Middleware(SandboxControls)])) as url:
+                yield Gateway(url, shops, runtime, session, start)
+        finally:
+            await runtime.stop()
