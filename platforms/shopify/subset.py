@@ -33,10 +33,12 @@ from graphql import (
 )
 
 TARGET = Path(__file__).with_name("admin-2026-10.subset.graphql")
-#: What the simulator needs beside the documents: fields of its nodes that tests and people look at.
+#: What the documents do not select by name: what stands behind an interface, and the rest of a page's place.
 ALSO = {
+    "MediaImage": {"id"},
     "Node": {"id"},
     "PageInfo": {"hasNextPage", "hasPreviousPage", "startCursor", "endCursor"},
+    "UnverifiedReturnLineItem": {"id"},
 }
 
 
