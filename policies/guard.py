@@ -41,13 +41,17 @@ class UnguardedMutation(RuntimeError):
 class Guard(FieldExtension):
     """Asks the action desk (who, key, can, facts, decision, do, know); the resolver behind it only shapes the answer.
 
-    The desk's answer is the resolver's parent: `strawberry.Parent[Answer]`.
+    The desk's answer is given to the resolver as its parent: `strawberry.Parent[Answer]`.
     """
 
     def __init__(self, action: ActionKind) -> None:
         self.action = action
 
     def apply(self, field: StrawberryField) -> None:
+        parent = field.base_resolver.parent_parameter if field.base_resolver is not None else None
+        if parent is None:
+            raise UnguardedMutation(f"{field.python_name} has no parent parameter to take the desk's answer")
+        self._parent = parent.name
         if not any(isinstance(directive, GuardedBy) for directive in field.directives):  # a schema may be built twice
             guarded = GuardedBy(action=self.action, min_assurance=MIN_ASSURANCE[self.action])
             field.directives = [*field.directives, guarded]
@@ -59,7 +63,7 @@ class Guard(FieldExtension):
         parts = context.loaders.payload_order_parts(info)
         answer = await context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"], parts=parts)
         context.start_reading_anew()
-        shaped: Any = next_(answer, info, **arguments)
+        shaped: Any = next_(answer, info, **{**arguments, self._parent: answer})
         return await shaped if inspect.isawaitable(shaped) else shaped
 
 
