@@ -145,6 +145,8 @@ class Simulator:
         self.hpos = hpos
         self.tls = tls
         self.wall = wall
+        #: Rows of one second come in the other order: which it is in a real shop is not documented.
+        self.ties_up = False
         #: Every call received, with the status it was answered.
         self.calls: list[Received] = []
         #: Every call that could change the shop.
@@ -265,11 +267,9 @@ class Simulator:
             rank = {one: at for at, one in enumerate(_ids(query.get("include", "")))}
             rows = sorted(rows, key=lambda row: rank.get(row["id"], len(rank)))
         else:
-            rows = sorted(
-                rows,
-                key=lambda row: (row["date_created_gmt"] or "" if orderby == "date" else "", row["id"]),
-                reverse=order == "desc",
-            )
+            rows = sorted(rows, key=lambda row: int(row["id"]), reverse=(order == "desc") is not self.ties_up)
+            if orderby == "date":  # a stable sort: rows of one second stay in that order
+                rows = sorted(rows, key=lambda row: str(row["date_created_gmt"] or ""), reverse=order == "desc")
         cut = rows[(page - 1) * per_page : page * per_page]
         total = len(rows) if cut or page == 1 or not self.hpos else 0
         headers = {"x-wp-total": str(total), "x-wp-totalpages": str(-(-total // per_page))}

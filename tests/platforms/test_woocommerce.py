@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from platforms.base import (
@@ -409,6 +409,15 @@ async def test_a_guest_is_found_by_the_address_on_the_order(world: World) -> Non
     assert await all_of(adapter, NOBODY, 20) == []
 
 
+async def test_an_order_of_anothers_account_is_not_the_guests_whose_address_is_on_it(world: World) -> None:
+    world.add_order(3000, customer_id=34, email="ann@example.com", placed=NOW)
+    plain = world.simulator.list_orders
+    world.simulator.list_orders = lambda *, query, body: plain(  # type: ignore[method-assign]
+        query={name: value for name, value in query.items() if name != "customer"}, body=body
+    )
+    assert numbers(await all_of(world.adapter(), ANN, 10)) == ["2003"]
+
+
 async def test_ann_never_meets_joann(world: World) -> None:
     for at in range(5):
         world.add_order(3000 + at, customer_id=0, email="joann@example.com", placed=NOW - timedelta(hours=at))
@@ -506,12 +515,23 @@ async def test_orders_placed_while_a_list_is_read_are_neither_skipped_nor_repeat
     offsets=st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=14),
     strangers=st.integers(0, 6),
     first=st.integers(1, 5),
+    ties_up=st.booleans(),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(offsets=[(0, False)] * 5, strangers=0, first=1, ties_up=True)
+@example(offsets=[(0, True)] * 4 + [(1, True)] * 4, strangers=0, first=2, ties_up=True)
+@example(offsets=[(0, True), (0, False)] * 3, strangers=6, first=1, ties_up=False)
+@example(
+    offsets=[(0, False), (1, False), (1, False), (1, False), (1, False), (2, False)],
+    strangers=0,
+    first=2,
+    ties_up=False,
+)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_page_size_gives_each_order_once_newest_first(
-    world: World, offsets: list[tuple[int, bool]], strangers: int, first: int
+    world: World, offsets: list[tuple[int, bool]], strangers: int, first: int, ties_up: bool
 ) -> None:
     world.simulator.state = seed(NOW)
+    world.simulator.ties_up = ties_up
     for at, (seconds, guest) in enumerate(offsets):
         placed = NOW - timedelta(hours=5, seconds=seconds)
         world.add_order(3000 + at, customer_id=0 if guest else 33, email=ANN, placed=placed)
@@ -815,6 +835,10 @@ async def test_orders_lead_to_the_subscriptions_they_began(world: World) -> None
     world.add_subscription(3002, parent_id=2003)
     found = await world.adapter().subscriptions_of_orders(["2001", "2004"], SubscriptionParts.NONE)
     assert world.calls() == ["GET /subscriptions parent=2001,2004 status=any per_page=100"]
+    plain = world.simulator.list_subscriptions
+    world.simulator.list_subscriptions = lambda *, query, body: plain(query={}, body=body)  # type: ignore[method-assign]
+    assert set(await world.adapter().subscriptions_of_orders(["2001"], SubscriptionParts.NONE)) == {"2001"}
+    assert set(await world.adapter().subscriptions(["3002"], SubscriptionParts.NONE)) == {"3002"}
     assert {order: [one.source.native_id for one in some] for order, some in found.items()} == {"2001": ["3001"]}
 
 
