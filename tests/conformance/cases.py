@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
-from platforms.base import Platform, Services
+from platforms.base import SUBSCRIPTION_ACTIONS, Platform, Services
 from platforms.registry import PLATFORMS
 from platforms.transport import Limits
 from sandbox.faults import Faulty
@@ -71,12 +71,12 @@ class World:
         self.url = url
         self.opened: list[Platform] = []
 
-    def platform(self, *, retries: int = 0) -> Platform:
-        """A new adapter of the store, as the sandbox configures it."""
+    def platform(self, *, retries: int = 0, settings: Mapping[str, Any] | None = None) -> Platform:
+        """A new adapter of the store, as the sandbox configures it, with the case's settings or those given."""
         settled = self.plan.config(self.url)
-        config = type(settled)(
-            **{**{name: getattr(settled, name) for name in settled.model_fields_set}, **self.case.settings}
-        )
+        given = {name: getattr(settled, name) for name in settled.model_fields_set}
+        given |= self.case.settings if settings is None else settings
+        config = type(settled)(**given)
         limits = Limits(retries=retries, backoff=0.01, circuit_failures=100)
         platform = PLATFORMS[self.name].load()(config, Services(clock=lambda: self.now, limits=limits))
         self.opened.append(platform)
@@ -166,9 +166,109 @@ class WooCommerceHand:
         return str(id)
 
 
+class ShopifyHand:
+    #: A contract of our own app, billing each month.
+    CONTRACT: ClassVar[Mapping[str, Any]] = {
+        "__typename": "SubscriptionContract",
+        "status": "ACTIVE",
+        "nextBillingDate": "2026-12-01T09:00:00Z",
+        "currencyCode": "USD",
+        "lastPaymentStatus": "SUCCEEDED",
+        "billingPolicy": {"interval": "MONTH", "intervalCount": 1, "minCycles": 3, "maxCycles": None},
+        "deliveryPolicy": {"interval": "MONTH", "intervalCount": 1},
+    }
+
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+        self.numbers = iter(range(990001, 999999))
+
+    def _record(self, email: str) -> str | None:
+        rows = self.state.of("Customer")
+        return next((row["id"] for row in rows if row["defaultEmailAddress"]["emailAddress"] == email), None)
+
+    def customer(self, email: str) -> str:
+        number = str(next(self.numbers))
+        made = {
+            "id": f"gid://shopify/Customer/{number}",
+            "legacyResourceId": number,
+            "defaultEmailAddress": {"emailAddress": email},
+        }
+        self.state.add(copy.deepcopy(self.state.objects["gid://shopify/Customer/7001"]) | made)
+        return number
+
+    def _customer(self, email: str) -> str:
+        return self._record(email) or f"gid://shopify/Customer/{self.customer(email)}"
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        number = str(next(self.numbers))
+        placed = at.isoformat().replace("+00:00", "Z")
+        made = {
+            "id": f"gid://shopify/Order/{number}",
+            "legacyResourceId": number,
+            "name": f"#{number}",
+            "email": email,
+            "createdAt": placed,
+            "processedAt": placed,
+            "updatedAt": placed,
+            "customer": None if guest else self._customer(email),
+        }
+        self.state.add(copy.deepcopy(self.state.order("450789004")) | made)
+        return number
+
+    def subscription(self, email: str, at: datetime) -> str:
+        number = str(next(self.numbers))
+        begun = at.isoformat().replace("+00:00", "Z")
+        origin = self.state.order("450789003")
+        line = {
+            "__typename": "SubscriptionLine",
+            "id": f"gid://shopify/SubscriptionLine/{number}",
+            "title": "Coffee Beans 1kg",
+            "sku": "BEAN",
+            "quantity": 1,
+            "productId": "gid://shopify/Product/8005",
+            "variantId": "gid://shopify/ProductVariant/8501",
+            "currentPrice": {"amount": "18.00", "currencyCode": "USD"},
+        }
+        made = {
+            "id": f"gid://shopify/SubscriptionContract/{number}",
+            "createdAt": begun,
+            "updatedAt": begun,
+            "customer": self._customer(email),
+            "lines": [line],
+            "originOrder": origin["id"],
+        }
+        self.state.add(dict(self.CONTRACT) | made)
+        origin["lineItems"][1]["contract"] = made["id"]
+        return number
+
+
 # ------------------------------------------------------------------------------------------------ one entry a platform
 
+_ALL_SUBSCRIPTIONS = dict.fromkeys(SUBSCRIPTION_ACTIONS)
+
 CASES: Mapping[str, Case] = {
+    "shopify": Case(
+        ShopifyHand,
+        orders={
+            "450789001": "ada@example.com",
+            "450789002": "ada@example.com",
+            "450789003": "ada@example.com",
+            "450789004": "cleo@example.com",
+            "450789005": "cleo@example.com",
+            "450789006": "cleo@example.com",
+            "450789007": "joann@example.com",
+        },
+        profiles={
+            "7001": "ada@example.com",
+            "7002": "cleo@example.com",
+            "7003": "joann@example.com",
+            "7004": "dan@example.com",
+        },
+        products=("8001", "8002", "8003", "8004", "8005", "8006"),
+        numbers={"#1001": "450789001", "1007": "450789007"},
+        targets=_ALL_SUBSCRIPTIONS | {ActionKind.CANCEL_ORDER: "450789004", ActionKind.RETURN_ORDER: "450789002"},
+        settings={"own_subscriptions": True},
+    ),
     "woocommerce": Case(
         WooCommerceHand,
         orders={
@@ -180,10 +280,7 @@ CASES: Mapping[str, Case] = {
         profiles={"31": "ada@example.com", "33": "ann@example.com", "34": "joann@example.com"},
         products=("501", "502", "503", "504"),
         numbers={"2001": "2001", "#2003": "2003"},
-        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "2001")
-        | dict.fromkeys(
-            (ActionKind.PAUSE_SUBSCRIPTION, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION)
-        ),
+        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "2001") | _ALL_SUBSCRIPTIONS,
         writes={ActionKind.CANCEL_ORDER: 2},  # with the note that tells why
     ),
     "recharge": Case(
@@ -191,9 +288,7 @@ CASES: Mapping[str, Case] = {
         profiles={"6001": "ada@example.com", "6002": "cleo@example.com", "6003": "dan@example.com"},
         subscriptions={"9001": "ada@example.com", "9002": "cleo@example.com", "9003": "dan@example.com"},
         subscriptions_of={"450789003": ("9001",), "450789006": ("9002",), "450789001": ()},
-        targets=dict.fromkeys(
-            (ActionKind.PAUSE_SUBSCRIPTION, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION), "9001"
-        ),
+        targets=dict.fromkeys(SUBSCRIPTION_ACTIONS, "9001"),
         pause=timedelta(days=60),
     ),
 }

@@ -23,8 +23,9 @@ async def test_every_platform_has_its_case_and_its_store_of_the_sandbox() -> Non
 async def test_what_is_not_supported_says_so_and_calls_nobody(
     world: World, store: Platform, operation: Operation
 ) -> None:
-    if await lacks(world, store, operation):
-        assert (world.calls, world.writes) == (0, 0)
+    for configured in (store, world.platform(settings={})):
+        if await lacks(world, configured, operation):
+            assert (world.calls, world.writes) == (0, 0)
 
 
 async def test_operations_are_the_methods_that_are_overridden(name: str) -> None:
