@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from resolvers.decide import Decides
+from resolvers.fanout import StorePatience
 from resolvers.loaders import RequestLoaders
 from resolvers.reads import RequestReads
 from schema.actions import Viewer
@@ -31,7 +31,7 @@ class Services:
     desk: ActionDesk
     policies: PolicyProcessor
     seal: Seal
-    #: Seconds that the reads of one request may take of any store.
+    #: Seconds that one request's reads may wait for any one store.
     store_seconds: float
 
 
@@ -56,18 +56,12 @@ class RequestContext:
         self.locale = locale
         #: Merged into the answer's headers.
         self.response_headers: dict[str, str] = dict(headers or {})
-        self._instant: float | None = None
-
-    @property
-    def instant(self) -> float:
-        """When every store has to have answered, on the loop's clock; set by the first read that asks."""
-        if self._instant is None:
-            self._instant = asyncio.get_running_loop().time() + self.services.store_seconds
-        return self._instant
+        #: What every store has left of the time it has to answer this request's reads.
+        self.patience = StorePatience(services.store_seconds)
 
     def start_reading_anew(self) -> None:
         """After an action, the reads for its answer have their own time."""
-        self._instant = None
+        self.patience = StorePatience(self.services.store_seconds)
 
     @cached_property
     def desk(self) -> ViewerDesk:

@@ -68,11 +68,11 @@ def extensions_of(error: BaseException) -> dict[str, Any] | None:
 def presented(error: GraphQLError, request_id: str) -> GraphQLError:
     """The error as a client sees it; what is ours alone is masked and carries the request's id."""
     cause = error.original_error
-    if cause is None:
-        return error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if isinstance(cause, GraphQLError):
+    if cause is None or isinstance(cause, GraphQLError):
+        if error.path is None and not error.extensions:  # the document, or its variables, cannot be right
+            error.extensions = {"code": ProblemCode.INVALID_INPUT.value}
         return error
     extensions = extensions_of(cause)
     if extensions is None:

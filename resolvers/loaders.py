@@ -12,7 +12,7 @@ from platforms.base import Operation, Platform
 from platforms.errors import PlatformError
 from resolvers.errors import NotKnown
 from resolvers.fanout import ask
-from resolvers.lookahead import Selection, order_parts, return_parts, subscription_parts
+from resolvers.lookahead import Selection, order_parts, refund_parts, return_parts, subscription_parts
 from schema.actions import Action
 from schema.customer import Customer, CustomerProfile
 from schema.emails import Email
@@ -94,7 +94,7 @@ class RequestLoaders:
             platform = self._stores.get(store)
             if platform is None or not platform.supports(operation):
                 return
-            answer = await ask(platform, lambda asked: read(asked, group), self._context.instant)
+            answer = await ask(platform, lambda asked: read(asked, group), self._context.patience)
             if isinstance(answer, PlatformError):
                 answers.update(dict.fromkeys(group, answer))
             else:
@@ -298,7 +298,7 @@ class RequestLoaders:
 
     async def _refund_node(self, id: GlobalId, text: str, below: Selection) -> Refund | None:
         self._parts_of_id(id, 3)
-        parts = OrderParts.LINES | OrderParts.REFUNDS
+        parts = refund_parts(below, self._context.decide)
         order: Order | None = await self.order.load(OrderKey(id.parts[0], id.parts[1], parts))
         return next((found for found in (order.refunds if order else None) or () if found.id == text), None)
 

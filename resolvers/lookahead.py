@@ -11,6 +11,7 @@ from graphql import (
     FragmentSpreadNode,
     InlineFragmentNode,
     SelectionNode,
+    Undefined,
     value_from_ast_untyped,
 )
 
@@ -102,10 +103,12 @@ class Selection:
     def arguments(self, name: str) -> Iterator[dict[str, Any]]:
         """The arguments of each use of a field, plain values; enum words as text."""
         for node in self._fields.get(name, ()):
-            yield {
+            values = {
                 argument.name.value: value_from_ast_untyped(argument.value, cast("dict[str, Any]", self._variables))
                 for argument in node.arguments or ()
             }
+            # A variable that was left out leaves its argument out.
+            yield {name: value for name, value in values.items() if value is not Undefined}
 
 
 def order_parts(selection: Selection, decide: Decide) -> OrderParts:
@@ -113,24 +116,13 @@ def order_parts(selection: Selection, decide: Decide) -> OrderParts:
     parts = OrderParts.NONE
     for arguments in selection.arguments("eligibility"):
         parts |= decide.order_parts(_actions(arguments))
+    parts |= _reason_parts(selection, decide)
     if "lines" in selection:
-        parts |= OrderParts.LINES
-        lines = selection.at("lines")
-        for arguments in lines.arguments("eligibility"):
-            parts |= decide.order_parts(_actions(arguments))
-        quantity = lines.at("quantity")
-        if "fulfilled" in quantity or "delivered" in quantity:
-            parts |= OrderParts.FULFILLMENTS
-        if "returned" in quantity:
-            parts |= OrderParts.RETURNS
-        if "returnable" in quantity:
-            parts |= OrderParts.RETURNS | OrderParts.FULFILLMENTS | OrderParts.REFUNDS
-        if "refundable" in quantity:
-            parts |= OrderParts.REFUNDS
+        parts |= line_parts(selection.at("lines"), decide)
     if "fulfillments" in selection:
-        parts |= OrderParts.FULFILLMENTS
+        parts |= OrderParts.FULFILLMENTS | line_parts(selection.at("fulfillments", "lines", "line"), decide)
     if "refunds" in selection:
-        parts |= OrderParts.REFUNDS
+        parts |= refund_parts(selection.at("refunds"), decide)
     if "returns" in selection:
         parts |= return_parts(selection.at("returns"), decide)
     if "shippingAddress" in selection or "billingAddress" in selection:
@@ -142,11 +134,43 @@ def order_parts(selection: Selection, decide: Decide) -> OrderParts:
     return parts
 
 
+def line_parts(selection: Selection, decide: Decide) -> OrderParts:
+    """The parts of the order that a selection on one of its lines touches, wherever the line is shown."""
+    parts = OrderParts.LINES | _reason_parts(selection, decide)
+    for arguments in selection.arguments("eligibility"):
+        parts |= decide.order_parts(_actions(arguments))
+    quantity = selection.at("quantity")
+    if "fulfilled" in quantity or "delivered" in quantity:
+        parts |= OrderParts.FULFILLMENTS
+    if "returned" in quantity:
+        parts |= OrderParts.RETURNS
+    if "returnable" in quantity:
+        parts |= OrderParts.RETURNS | OrderParts.FULFILLMENTS | OrderParts.REFUNDS
+    if "refundable" in quantity:
+        parts |= OrderParts.REFUNDS
+    return parts
+
+
+def _reason_parts(selection: Selection, decide: Decide) -> OrderParts:
+    """What is shown of the lines that the reasons of an eligibility name."""
+    decision = selection.at("eligibility", "decision")
+    parts = OrderParts.NONE
+    for name in ("reasons", "shadow"):
+        if "line" in decision.at(name):
+            parts |= line_parts(decision.at(name, "line"), decide)
+    return parts
+
+
+def refund_parts(selection: Selection, decide: Decide) -> OrderParts:
+    """The parts of the order behind a refund that a selection on the refund touches."""
+    return OrderParts.REFUNDS | line_parts(selection.at("lines", "line"), decide)
+
+
 def return_parts(selection: Selection, decide: Decide) -> OrderParts:
     """The parts of the order behind a return that a selection on the return touches."""
-    parts = OrderParts.RETURNS | OrderParts.LINES
+    parts = OrderParts.RETURNS | line_parts(selection.at("lines", "line"), decide)
     if "refunds" in selection:
-        parts |= OrderParts.REFUNDS
+        parts |= refund_parts(selection.at("refunds"), decide)
     if "order" in selection:
         parts |= order_parts(selection.at("order"), decide)
     return parts

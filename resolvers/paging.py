@@ -6,20 +6,24 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
 from platforms.base import Page, Platform, Row
 from platforms.errors import PlatformError, Unavailable
 from resolvers.errors import BadArgument
-from resolvers.fanout import ask_all, issue
+from resolvers.fanout import StorePatience, ask_all, issue
+from schema.order import Order
 from schema.provenance import SourceIssue
+from schema.returns import Return
 
 T = TypeVar("T")
+C = TypeVar("C", bound=msgspec.Struct)
 
-#: Short pages in a row of one store before it is taken to be stuck.
-_MOST_SHORT_PAGES = 25
+#: Empty pages in a row of one store before it is taken to be stuck.
+_MOST_EMPTY_PAGES = 25
 
 
 class _Cursor(msgspec.Struct, array_like=True):
@@ -35,20 +39,67 @@ def list_digest(*what: object) -> str:
     return hashlib.blake2b(repr(what).encode(), digest_size=6).hexdigest()
 
 
-def _encode(cursor: _Cursor) -> str:
+def _encode(cursor: msgspec.Struct) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+
+
+def _read(text: str, of: type[C]) -> C:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=of)
+    except ValueError:
+        raise BadArgument("after", "not a cursor of this API: give an endCursor or a cursor just as it came") from None
 
 
 def _decode(text: str | None, of: str) -> _Cursor:
     if text is None:
         return _Cursor(of, {}, [])
-    try:
-        cursor = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
-    except ValueError:
-        raise BadArgument("after", "not a cursor of this API: give an endCursor or a cursor just as it came") from None
+    cursor = _read(text, _Cursor)
     if cursor.of != of:
         raise BadArgument("after", "this cursor is of another list: the other arguments must stay as they were")
     return cursor
+
+
+class ReturnsCursor(msgspec.Struct, array_like=True, frozen=True):
+    """Where a list of returns stands in the list of orders that they are read off.
+
+    An order of which only some returns were given stays in `begun`, also while its store does not answer: the last
+    return given, so that one made meanwhile neither repeats another nor hides it.
+    """
+
+    orders: str | None = None
+    begun: dict[str, tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]] = {}
+
+    @classmethod
+    def read(cls, text: str | None) -> ReturnsCursor:
+        """Raises BadArgument where the text is no such cursor."""
+        if text is None:
+            return cls()
+        return _read(text, cls)
+
+    def text(self) -> str:
+        return _encode(self)
+
+    def fresh(self, order: Order) -> list[Return]:
+        """The order's returns that were not given yet, newest first."""
+        found = sorted(order.returns or (), key=_newest_return, reverse=True)
+        given = self.begun.get(order.id)
+        return found if given is None else [one for one in found if _newest_return(one) < given]
+
+    def at(self, cursor: str) -> ReturnsCursor:
+        """Further on in the list of orders."""
+        return ReturnsCursor(cursor, self.begun)
+
+    def within(self, order: Order, given: Return) -> ReturnsCursor:
+        """Behind a return of an order that has more."""
+        return ReturnsCursor(self.orders, {**self.begun, order.id: _newest_return(given)})
+
+    def behind(self, order: Order, cursor: str) -> ReturnsCursor:
+        """Behind an order, which stands at `cursor` in the list of orders."""
+        return ReturnsCursor(cursor, {id: given for id, given in self.begun.items() if id != order.id})
+
+
+def _newest_return(found: Return) -> tuple[datetime, str]:
+    return found.requested_at, found.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +122,7 @@ class _Stream(Generic[T]):
     rows: list[Row[T]]
     more: bool = True
     error: PlatformError | None = None
-    short: int = 0
+    empty: int = 0
 
     @property
     def key(self) -> str:
@@ -90,7 +141,7 @@ async def merged(
     first: int,
     after: str | None,
     of: str,
-    instant: float,
+    patience: StorePatience,
 ) -> Merged[T]:
     """The next `first` items of the list that all stores' lists make together.
 
@@ -110,7 +161,7 @@ async def merged(
     ]
     taken: list[tuple[str, T]] = []
     while len(taken) < first:
-        await _fill([stream for stream in streams if stream.dry], fetch, first - len(taken), instant)
+        await _fill([stream for stream in streams if stream.dry], fetch, first - len(taken), patience)
         if any(stream.dry for stream in streams):
             continue
         ahead = [stream for stream in streams if stream.rows]
@@ -141,7 +192,7 @@ async def _fill(
     dry: Sequence[_Stream[T]],
     fetch: Callable[[Platform, int, str | None], Awaitable[Page[T]]],
     first: int,
-    instant: float,
+    patience: StorePatience,
 ) -> None:
     if not dry:
         return
@@ -150,19 +201,18 @@ async def _fill(
     async def next_page(platform: Platform) -> Page[T]:
         return await fetch(platform, first, by_platform[platform.config.id].position)
 
-    for platform, answer in await ask_all([stream.platform for stream in dry], next_page, instant):
+    for platform, answer in await ask_all([stream.platform for stream in dry], next_page, patience):
         stream = by_platform[platform.config.id]
         if isinstance(answer, PlatformError):
             stream.error = answer
             continue
         stream.rows = list(answer.rows)
         stream.more = answer.more
-        if stream.rows:
+        if stream.rows or not stream.more:
+            stream.empty = 0
             continue
-        if not stream.more:
-            continue
-        stream.short += 1
-        if answer.end is None or answer.end == stream.position or stream.short > _MOST_SHORT_PAGES:
+        stream.empty += 1
+        if answer.end is None or answer.end == stream.position or stream.empty > _MOST_EMPTY_PAGES:
             stream.error = Unavailable("the store's list does not come to an end", store=platform.config.id)
         else:
             stream.position = answer.end

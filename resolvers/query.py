@@ -85,10 +85,9 @@ class Query:
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MOST_NODES:
             raise BadArgument("ids", f"at most {MOST_NODES} ids at once, not {len(ids)}")
-        try:
-            return list(await asyncio.gather(*(info.context.loaders.node(id, info) for id in ids)))
-        except MalformedId as error:
-            raise BadArgument("ids", str(error)) from None
+        found = await asyncio.gather(*(info.context.loaders.node(id, info) for id in ids), return_exceptions=True)
+        # An exception in the list becomes the error of its own place and costs the others nothing.
+        return [BadArgument("ids", str(one)) if isinstance(one, MalformedId) else one for one in found]  # type: ignore[misc]
 
     @strawberry.field(description="An order by its id. Null: there is no such order, or it is not yours.")
     async def order(self, info: Info, id: strawberry.ID) -> Order | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from platforms.base import Operation, OrdersQuery, Page, Person, Platform, Row, SubscriptionsQuery
-from platforms.errors import PlatformError
+from platforms.errors import PlatformError, Unavailable
 from resolvers.errors import BadArgument, NotKnown
-from resolvers.fanout import ask_all, issues
+from resolvers.fanout import ask_all, issue, issues
 from resolvers.lookahead import Selection, order_parts, return_parts, subscription_parts
-from resolvers.paging import Merged, list_digest, merged
+from resolvers.paging import Merged, ReturnsCursor, list_digest, merged
 from resolvers.stores import able
 from schema.connections import (
     OrderConnection,
@@ -31,16 +32,18 @@ from schema.emails import Email, canonical_email, same_email
 from schema.inputs import OrderFilter
 from schema.order import Order
 from schema.parts import OrderParts
-from schema.returns import Return
+from schema.provenance import SourceIssue
 from schema.subscription import Subscription
 from schema.values import Money
-from schema.vocabulary import ReturnStatus, SubscriptionStatus
+from schema.vocabulary import RefundStatus, ReturnStatus, SubscriptionStatus
 
 if TYPE_CHECKING:
     from resolvers.context import RequestContext
     from schema.context import Info
 
 _EVER = OrdersQuery(first=1)
+#: Orders that are looked through for returns in one go, at least; most orders have none.
+_ORDERS_AT_ONCE = 10
 #: The orders that are looked through for a person's 90-day counts; beyond them the counts are not known.
 _MOST_COUNTED = 100
 _COUNTED_DAYS = 90
@@ -81,7 +84,9 @@ class RequestReads:
         """
         asked = self._stores.all() if stores is None else list(stores)
         answers = await ask_all(
-            able(asked, Operation.PROFILES), lambda platform: self.person(platform, email).profiles(), self._instant
+            able(asked, Operation.PROFILES),
+            lambda platform: self.person(platform, email).profiles(),
+            self._context.patience,
         )
         profiles = [profile for _, found in answers if not isinstance(found, PlatformError) for profile in found]
         troubled = issues(answers)
@@ -112,12 +117,17 @@ class RequestReads:
     ) -> None:
         """A guest has no record: somebody is there when an order is."""
         query, parts = self._orders_wanted_below(info)
-        answers = await ask_all(
-            able(asked, Operation.ORDERS_OF),
-            lambda platform: self._orders_page(platform, email, query, parts),
-            self._instant,
-        )
-        if any(isinstance(page, Page) and page.rows for _, page in answers):
+
+        async def has_ordered(platform: Platform) -> bool:
+            page = await self._orders_page(platform, email, query, parts)
+            position = None
+            while not page.rows and page.more and page.end not in (None, position):  # others' rows only, so far
+                position = page.end
+                page = await self._orders_page(platform, email, replace(query, after=position), parts)
+            return bool(page.rows)
+
+        answers = await ask_all(able(asked, Operation.ORDERS_OF), has_ordered, self._context.patience)
+        if any(answer is True for _, answer in answers):
             return
         for _, answer in (*profiles, *answers):
             if isinstance(answer, PlatformError):
@@ -190,8 +200,17 @@ class RequestReads:
             query = OrdersQuery(count, position, chosen.status, chosen.placed_after, chosen.placed_before)
             return await self._orders_page(platform, email, query, parts)
 
-        of = list_digest("orders", email, [platform.config.id for platform in asked], chosen)
-        return await merged(asked, fetch, _order_newest, first=first, after=after, of=of, instant=self._instant)
+        of = list_digest(
+            "orders",
+            email,
+            [platform.config.id for platform in asked],
+            None if chosen.status is None else sorted(status.value for status in chosen.status),
+            chosen.placed_after,
+            chosen.placed_before,
+        )
+        return await merged(
+            asked, fetch, _order_newest, first=first, after=after, of=of, patience=self._context.patience
+        )
 
     async def _orders_page(
         self, platform: Platform, email: Email, query: OrdersQuery, parts: OrderParts
@@ -245,7 +264,7 @@ class RequestReads:
             )
             return [order for order in mine if _proves(order, address, postal)]
 
-        answers = await ask_all(able(stores, Operation.ORDERS_BY_NUMBER), find, self._instant)
+        answers = await ask_all(able(stores, Operation.ORDERS_BY_NUMBER), find, self._context.patience)
         troubled = issues(answers)
         orders = [order for _, found in answers if not isinstance(found, PlatformError) for order in found]
         return OrderLookup(
@@ -289,10 +308,19 @@ class RequestReads:
             return Page(rows, page.more, end)
 
         of = list_digest(
-            "subscriptions", email, [platform.config.id for platform in asked], sorted(map(str, status or ()))
+            "subscriptions",
+            email,
+            [platform.config.id for platform in asked],
+            None if wanted is None else sorted(status.value for status in wanted),
         )
         page = await merged(
-            asked, fetch, _subscription_newest, first=page_size(first), after=after, of=of, instant=self._instant
+            asked,
+            fetch,
+            _subscription_newest,
+            first=page_size(first),
+            after=after,
+            of=of,
+            patience=self._context.patience,
         )
         return SubscriptionConnection(
             edges=[SubscriptionEdge(cursor=cursor, node=found) for cursor, found in page.rows],
@@ -309,34 +337,28 @@ class RequestReads:
         size = page_size(first)
         parts = return_parts(Selection.below(info).items(), self._context.decide)
         stores = self._stores.named(customer.stores)
-        position, skip = _split(after)
+        here = ReturnsCursor.read(after)
         edges: list[ReturnEdge] = []
+        troubled: dict[str, SourceIssue] = {}
         while True:
-            page = await self._merged_orders(customer.owner, stores, size, position, None, parts)
-            before = position
+            chunk = max(size, _ORDERS_AT_ONCE)
+            page = await self._merged_orders(customer.owner, stores, chunk, here.orders, None, parts)
+            troubled |= {found.store.key: found for found in page.issues}
             for cursor, order in page.rows:
-                found = sorted(order.returns or (), key=_return_newest, reverse=True)
-                for index, node in enumerate(found[skip:], skip):
+                if order.returns is None:
+                    lost = Unavailable("the returns of an order could not be read", store=order.store_key)
+                    troubled.setdefault(order.store_key, issue(self._stores.by_key[order.store_key], lost))
+                fresh = here.fresh(order)
+                for node in fresh:
                     if len(edges) == size:
-                        return self._returns(edges, True, page)
-                    last = index + 1 == len(found)
-                    edges.append(
-                        ReturnEdge(cursor=_join(cursor if last else before, 0 if last else index + 1), node=node)
-                    )
-                skip, before = 0, cursor
-            if page.issues or not page.more or len(edges) == size:
-                return self._returns(edges, page.more, page)
-            position = page.end
-
-    @staticmethod
-    def _returns(edges: list[ReturnEdge], more: bool, page: Merged[Order]) -> ReturnConnection:
-        return ReturnConnection(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=PageInfo(has_next_page=more, end_cursor=edges[-1].cursor if edges else None),
-            complete=not page.issues,
-            issues=page.issues,
-        )
+                        return _return_page(edges, True, here, troubled)
+                    here = here.within(order, node) if node is not fresh[-1] else here.behind(order, cursor)
+                    edges.append(ReturnEdge(cursor=here.text(), node=node))
+                here = here.behind(order, cursor)
+            if page.end is not None:
+                here = here.at(page.end)
+            if page.issues or not page.more:
+                return _return_page(edges, page.more, here, troubled)
 
     async def customer_stats(self, customer: Customer, info: Info) -> CustomerStats:
         """Counts over every store: what the stores count themselves, and the last 90 days read off the orders."""
@@ -358,12 +380,6 @@ class RequestReads:
                 _count(stats, [order for _, order in page.rows], since)
         return stats
 
-    # -- small words
-
-    @property
-    def _instant(self) -> float:
-        return self._context.instant
-
 
 def _query(filter: OrderFilter | None) -> OrdersQuery:
     if filter is None:
@@ -383,8 +399,16 @@ def _subscription_newest(subscription: Subscription) -> tuple[object, ...]:
     return (subscription.created_at is not None, subscription.created_at or 0)
 
 
-def _return_newest(found: Return) -> tuple[datetime, str]:
-    return found.requested_at, found.id
+def _return_page(
+    edges: list[ReturnEdge], more: bool, end: ReturnsCursor, troubled: Mapping[str, SourceIssue]
+) -> ReturnConnection:
+    return ReturnConnection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=PageInfo(has_next_page=more, end_cursor=end.text() if edges or more or troubled else None),
+        complete=not troubled,
+        issues=list(troubled.values()),
+    )
 
 
 def _postal(text: str) -> str:
@@ -401,19 +425,6 @@ def _proves(order: Order, email: Email | None, postal: str | None) -> bool:
     return True
 
 
-def _split(after: str | None) -> tuple[str | None, int]:
-    if after is None:
-        return None, 0
-    index, separator, cursor = after.partition(".")
-    if not separator or not index.isascii() or not index.isdigit() or len(index) > 6:
-        raise BadArgument("after", "not a cursor of this API: give an endCursor or a cursor just as it came")
-    return cursor or None, int(index)
-
-
-def _join(cursor: str | None, index: int) -> str:
-    return f"{index}.{cursor or ''}"
-
-
 def _sum(amounts: Sequence[Money]) -> list[Money]:
     totals: dict[str, Decimal] = {}
     for money in amounts:
@@ -427,4 +438,5 @@ def _count(stats: CustomerStats, orders: Sequence[Order], since: datetime) -> No
     returns = [found for order in orders for found in order.returns or ()]
     refunds = [found for order in orders for found in order.refunds or ()]
     stats.return_count90d = sum(found.requested_at >= since and found.status not in _NOT_COUNTED for found in returns)
-    stats.refund_total90d = _sum([found.amount.presentment for found in refunds if found.created_at >= since])
+    paid = [found for found in refunds if found.created_at >= since and found.status is not RefundStatus.FAILED]
+    stats.refund_total90d = _sum([found.amount.presentment for found in paid])

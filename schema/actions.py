@@ -39,7 +39,7 @@ class Actor:
 class RequestedLine:
     line: OrderLine
     quantity: int
-    reason: ReturnReason
+    reason: ReturnReason | None = strawberry.field(default=None, description="Why it is sent back; null for a refund.")
     condition: ItemCondition | None = None
     note: str | None = None
 

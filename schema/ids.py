@@ -53,8 +53,7 @@ def parse_id(text: str) -> GlobalId:
         decoded = tuple(unquote(part, errors="strict") for part in parts)
     except UnicodeDecodeError:
         raise MalformedId("not an id of this API: it holds a broken percent escape") from None
-    found = GlobalId(type_name, decoded)
-    if str(found) != text:
+    if not text.isascii() or str(found := GlobalId(type_name, decoded)) != text:
         raise MalformedId("not an id of this API: it is not written as answers give it")
     return found
 

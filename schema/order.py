@@ -202,11 +202,14 @@ class Order(Parted, Node):
             return None
         return cast("Customer | None", info.context.loaders.customer.load(self.owner))
 
-    @strawberry.field(description="The subscriptions this order belongs to, in this store or in one that bills for it.")
+    @strawberry.field(
+        description="The subscriptions this order belongs to, in this store or in one that bills for it. "
+        "Null: could not be read. Empty: there are none."
+    )
     def subscriptions(
         self, info: Info
-    ) -> list[Annotated[SubscriptionContract, strawberry.lazy("schema.subscription")]]:
-        return cast("list[SubscriptionContract]", info.context.loaders.order_subscriptions(self, info))
+    ) -> list[Annotated[SubscriptionContract, strawberry.lazy("schema.subscription")]] | None:
+        return cast("list[SubscriptionContract] | None", info.context.loaders.order_subscriptions(self, info))
 
     @strawberry.field(
         description="Every action a button could offer, each with its next step and the why-not. "
