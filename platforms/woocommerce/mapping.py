@@ -223,7 +223,7 @@ def _line(
     left = None if back is None else max(ordered - back.get(row.id, 0), 0)
     title, variant = _titles(row.name, row.parent_name, row.variation_id)
     return OrderLine(
-        id=make_id("OrderLine", home.store, str(row.id)),
+        id=make_id("OrderLine", home.store, str(of.id), str(row.id)),
         native_id=str(row.id),
         title=title,
         variant_title=variant,
@@ -267,7 +267,7 @@ def _fulfillments(row: wire.OrderRow, lines: Sequence[OrderLine], home: Home) ->
         case FulfillmentStatus.FULFILLED:
             return [
                 Fulfillment(
-                    id=make_id("Fulfillment", home.store, str(row.id)),
+                    id=make_id("Fulfillment", home.store, str(row.id), "completed"),
                     kind=FulfillmentKind.SHIPPING,
                     status=DeliveryStatus.SHIPPED,
                     lines=[FulfillmentLine(line=line, quantity=line.quantity.ordered) for line in lines],
@@ -446,7 +446,7 @@ def _price(text: str, currency: str | None) -> Money | None:
 def _only_variant(row: wire.ProductRow, home: Home, currency: str | None) -> Variant:
     """A product without variations is bought as itself."""
     return Variant(
-        id=make_id("Variant", home.store, str(row.id)),
+        id=make_id("Variant", home.store, str(row.id), str(row.id)),
         title=html.unescape(row.name),
         sku=row.sku or None,
         price=_price(row.price, currency),
@@ -461,7 +461,7 @@ def _variant(row: wire.VariationRow, of: wire.ProductRow, home: Home, currency: 
     options = [OptionValue(name=html.unescape(one.name), value=html.unescape(one.option)) for one in row.attributes]
     stock = of.stock_quantity if row.manage_stock == "parent" else row.stock_quantity if row.manage_stock else None
     return Variant(
-        id=make_id("Variant", home.store, str(row.id)),
+        id=make_id("Variant", home.store, str(of.id), str(row.id)),
         title=", ".join(option.value for option in options) or html.unescape(of.name),
         options=options,
         sku=row.sku or None,

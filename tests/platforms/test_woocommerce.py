@@ -608,10 +608,10 @@ async def test_each_product_with_variations_takes_one_call_more(world: World) ->
         "GET /settings/general/woocommerce_currency",
     ]
     green, white = found["504"].all_variants
-    assert {green.id, white.id} == {"Variant:eu:5041", "Variant:eu:5042"}
+    assert {green.id, white.id} == {"Variant:eu:504:5041", "Variant:eu:504:5042"}
     by_id = {one.id: one for one in (green, white)}
-    assert [(o.name, o.value) for o in by_id["Variant:eu:5041"].options] == [("Farbe", "Grün")]
-    assert (by_id["Variant:eu:5042"].available, by_id["Variant:eu:5042"].inventory_quantity) == (False, 0)
+    assert [(o.name, o.value) for o in by_id["Variant:eu:504:5041"].options] == [("Farbe", "Grün")]
+    assert (by_id["Variant:eu:504:5042"].available, by_id["Variant:eu:504:5042"].inventory_quantity) == (False, 0)
     assert found["503"].description == "Wasserdicht & atmungsaktiv."
     await adapter.products(["503"])
     assert world.calls() == ["GET /products include=503 per_page=100"]  # the currency is asked for once
@@ -629,7 +629,7 @@ async def test_stock_the_product_counts_for_its_variations_is_the_products(world
     world.shop.products[504]["stock_quantity"] = 5
     world.shop.variations[504][0]["manage_stock"] = "parent"
     product = (await world.adapter(currency="EUR").products(["504"]))["504"]
-    assert {one.id: one.inventory_quantity for one in product.all_variants}["Variant:eu:5041"] == 5
+    assert {one.id: one.inventory_quantity for one in product.all_variants}["Variant:eu:504:5041"] == 5
 
 
 # ------------------------------------------------------------------ cancelling

@@ -102,6 +102,7 @@ def test_a_recorded_paid_order_is_open_paid_and_not_sent() -> None:
     assert order.totals.refundable.shop.amount == Decimal("44.98")
     assert order.totals.total.presentment.currency_code == "USD"
     (line,) = order.lines
+    assert (line.id, line.native_id) == ("OrderLine:eu:13:1", "1")
     assert line.unit_price.shop.amount == Decimal("19.99")
     assert line.total.shop.amount == Decimal("39.98")
     assert (line.quantity.ordered, line.quantity.current, line.quantity.returned) == (2, 2, 0)
@@ -372,6 +373,7 @@ def test_a_simple_product_is_bought_as_itself() -> None:
     product = mapping.product(row, HOME, "EUR", None)
     assert (product.id, product.title, product.status) == ("Product:eu:10", "Blue Shirt", ProductStatus.ACTIVE)
     (variant,) = product.all_variants
+    assert variant.id == "Variant:eu:10:10"
     assert variant.price is not None
     assert (variant.price.amount, variant.price.currency_code) == (Decimal("19.99"), "EUR")
     assert (variant.sku, variant.available, variant.inventory_quantity) == ("SHIRT-1", True, 8)
