@@ -19,8 +19,6 @@ Body: TypeAlias = dict[str, Any]
 #: What a shop of the sandbox takes for a key.
 KEY: Final = "ck_sandbox"
 SECRET: Final = "cs_sandbox"
-#: The same, by the names of a store's settings.
-CREDENTIALS: Final[Mapping[str, str]] = {"consumer_key": KEY, "consumer_secret": SECRET}
 #: What a store of the sandbox is configured with.
 CREDENTIALS: Mapping[str, str] = {"consumer_key": KEY, "consumer_secret": SECRET}
 
