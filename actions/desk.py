@@ -620,9 +620,7 @@ class ViewerDesk:
         if known is None or record.state not in (ActionState.DENIED, ActionState.AWAITING_APPROVAL):
             left = until - asyncio.get_running_loop().time()
             target = await self._fresh(record, parts, max(left, _LAST_READ))
-            if isinstance(target, Subscription) and isinstance(known, Subscription):
-                if target.owner is None and target.customer_ref == known.customer_ref:
-                    target.owner = known.owner  # whose record that is was found out with the facts
+            _carry_owner(known, target)
             if self._bound is not None and target is not None and await self._owner(target) != self._bound:
                 raise _Stop(problems.not_found())
         order = target if isinstance(target, Order) else None
@@ -783,6 +781,14 @@ _DESTINATION = {
     RefundChoice.ORIGINAL_PAYMENT: RefundDestination.ORIGINAL_PAYMENT,
     RefundChoice.STORE_CREDIT: RefundDestination.STORE_CREDIT,
 }
+
+
+def _carry_owner(before: Order | Subscription | None, now: Order | Subscription | None) -> None:
+    """Whose customer record a subscription names was found out with its facts; it is not read again."""
+    if not (isinstance(before, Subscription) and isinstance(now, Subscription)):
+        return
+    if now.owner is None and now.customer_ref == before.customer_ref:
+        now.owner = before.owner
 
 
 def _summary(asking: Asking, target: Order | Subscription) -> str:

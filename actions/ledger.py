@@ -12,7 +12,7 @@ from decimal import Decimal
 from os import PathLike, fspath
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, and_, func, or_, select, update
+from sqlalchemy import Row, Select, and_, func, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -170,12 +170,12 @@ class Ledger:
 
     async def _create(self) -> None:
         async with self.writing() as connection:
-            await connection.run_sync(metadata.create_all, tables=[layout])
-            version = (await connection.execute(select(func.max(layout.c.version)))).scalar()
-            if version is not None and version > VERSION:
-                raise LedgerTooNew(f"the ledger has layout {version}; this gateway knows {VERSION} at most")
-            await connection.run_sync(metadata.create_all)
-            if version is None:
+            if await connection.run_sync(lambda plain: inspect(plain).has_table(layout.name)):
+                version = (await connection.execute(select(func.max(layout.c.version)))).scalar() or 0
+                if version > VERSION:
+                    raise LedgerTooNew(f"the ledger has layout {version}; this gateway knows {VERSION} at most")
+            else:
+                await connection.run_sync(metadata.create_all)
                 await connection.execute(layout.insert().values(version=VERSION))
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -100,12 +101,9 @@ class Shop:
             number: {"email": email, "status": "open", "lines": lines, "returns": [], "refunds": []}
             for number, email in (("1", ADA), ("2", CLEO), ("3", ADA))
         }
+        self.next_bill = datetime.now(UTC).date() + timedelta(days=5)
         self.subscriptions: dict[str, dict[str, Any]] = {
-            "9": {
-                "customer": "71",
-                "status": "active",
-                "next": (datetime.now(UTC).date() + timedelta(days=5)).isoformat(),
-            }
+            "9": {"customer": "71", "status": "active", "next": self.next_bill.isoformat()}
         }
         self.reads: list[str] = []
         #: Each change that really took place.
@@ -116,6 +114,7 @@ class Shop:
         self.delay = 0.0
         #: A write has arrived.
         self.arrived = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self.app = Starlette(
             routes=[
                 Route("/orders", self._orders),
@@ -145,7 +144,7 @@ class Shop:
     async def _write(self, request: HttpRequest) -> JSONResponse:
         noun, id, verb = (request.path_params[name] for name in ("noun", "id", "verb"))
         body = await request.json()
-        self.arrived.set()
+        self._loop.call_soon_threadsafe(self.arrived.set)
         if self.delay:
             await asyncio.sleep(self.delay)
         if self.refuses:
@@ -544,17 +543,45 @@ class World:
         return await Recovery(desk).sweep()
 
 
+class Street:
+    """One address, served by a thread of its own for all tests: a new shop moves in for each."""
+
+    def __init__(self) -> None:
+        self.tenant: Any = None
+        self.url = ""
+        self._ready = threading.Event()
+        self._end = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
+
+    def open(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await self.tenant(scope, receive, send)
+
+        async with serve(app) as self.url:
+            self._ready.set()
+            await self._end.wait()
+
+
 @asynccontextmanager
-async def world(path: Path) -> AsyncIterator[World]:
+async def world(street: Street, path: Path) -> AsyncIterator[World]:
     shop = Shop()
-    faults = OnWrites(shop.app)
-    async with serve(faults) as url:
-        made = World(shop, faults, url, path / "ledger.db")
-        try:
-            yield made
-        finally:
-            for desk, _ in list(made.opened):
-                await made.end(desk)
+    street.tenant = faults = OnWrites(shop.app)
+    made = World(shop, faults, street.url, path / "ledger.db")
+    try:
+        yield made
+    finally:
+        for desk, _ in list(made.opened):
+            await made.end(desk)
 
 
 # ------------------------------------------------------------------------------------------------ inputs

@@ -1,4 +1,4 @@
-"""What became of a write whose answer was lost, late or left to a job: read until it is known, sent again never blindly."""
+"""What became of a write whose answer was lost or left to a job: read until it is known, never sent again blindly."""
 
 from __future__ import annotations
 
@@ -295,7 +295,7 @@ async def test_the_background_finishes_by_itself_what_was_left(shop: World) -> N
     recovery = Recovery(desk, every=0.02)
     await recovery.start()
     async with asyncio.timeout(5):
-        while (await shop.at(desk).action(answer.action.id)).state is not SUCCEEDED:
+        while (await shop.at(desk).action(answer.action.id)).state is not SUCCEEDED:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await recovery.stop()
     assert Noting.backgrounds == [True]

@@ -1,0 +1,272 @@
+"""What the ledger lets in, whoever writes: legal moves only, one active action on a target, and the past stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from actions.ledger import (
+    Busy,
+    Ledger,
+    LedgerTooNew,
+    Listing,
+    LostRace,
+    Moved,
+    Record,
+    Recorded,
+    SameKey,
+    UnknownDatabase,
+    new_id,
+)
+from actions.privacy import Privacy, Unsealable
+from actions.states import ACTIVE, EDGES, FINAL, FIRST, IllegalMove
+from actions.tables import VERSION, actions
+from policies.asked import History
+from schema.vocabulary import ActionKind, ActionState
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+RUNNING, DENIED = ActionState.RUNNING, ActionState.DENIED
+
+
+def record(state: ActionState = RUNNING, target: str = "Order:shop:1", key: str | None = None) -> Record:
+    return Record(
+        id=new_id(),
+        kind=ActionKind.CANCEL_ORDER,
+        state=state,
+        store="shop",
+        target=target,
+        client="desk",
+        key_hash=key,
+        input_hash="i",
+        request={},
+        summary="Cancel order 1001",
+        actor="",
+        requested_at=NOW,
+    )
+
+
+async def put(ledger: Ledger, new: Record, seen: int | None = None) -> object:
+    return await ledger.record(
+        target=new.target,
+        key_hash=new.key_hash,
+        owner_hash=new.owner_hash,
+        seen=await ledger.seen(new.target) if seen is None else seen,
+        now=NOW,
+        by="",
+        decide=lambda history: new,
+    )
+
+
+@pytest.fixture
+async def ledger(blank: Path, tmp_path: Path) -> object:
+    path = tmp_path / "ledger.db"
+    shutil.copy(blank, path)
+    made = Ledger(path)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.lists(st.sampled_from(ActionState), min_size=1, max_size=7))
+def test_only_legal_moves_are_ever_stored(blank: Path, path: list[ActionState]) -> None:
+    async def walk() -> None:
+        here = blank.parent / f"walk-{new_id()}.db"
+        shutil.copy(blank, here)
+        ledger = Ledger(here)
+        await ledger.open()
+        try:
+            stored: list[ActionState] = []
+            now: Record | None = None
+            for after in path:
+                try:
+                    if now is None:
+                        standing = await put(ledger, record(after))
+                        assert isinstance(standing, Recorded)
+                        now = standing.record
+                    else:
+                        now = await ledger.move(now, after, at=NOW, by="")
+                    stored.append(after)
+                    legal = True
+                except IllegalMove:
+                    legal = False
+                before = stored[-1] if not legal and stored else stored[-2] if len(stored) > 1 else None
+                assert legal == (after in (FIRST if before is None else EDGES[before]))
+            if now is not None:
+                assert [step for _, step, _ in await ledger.path(now.id)] == stored
+                found = await ledger.by_id(now.id)
+                assert found is not None
+                assert found.state is stored[-1]
+                assert (found.finished_at is not None) == (found.state in FINAL and len(stored) > 1)
+        finally:
+            await ledger.close()
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("before", sorted(FIRST, key=lambda state: state.value))
+async def test_the_database_itself_refuses_what_is_not_legal(ledger: Ledger, before: ActionState) -> None:
+    new = record(before)
+    await put(ledger, new)
+    for after in ActionState:
+        if after in EDGES[before] or after is before:
+            continue
+        with pytest.raises(IntegrityError, match="no action makes this move"):
+            async with ledger.writing() as connection:
+                await connection.execute(text("UPDATE actions SET state = :after"), {"after": after.value})
+    with pytest.raises(IntegrityError, match=r"CHECK|no action"):
+        async with ledger.writing() as connection:
+            await connection.execute(text("UPDATE actions SET state = 'DONE'"))
+    found = await ledger.by_id(new.id)
+    assert found is not None
+    assert found.state is before
+
+
+@pytest.mark.parametrize("state", sorted(set(ActionState) - FIRST, key=lambda state: state.value))
+async def test_the_database_itself_refuses_an_action_that_begins_elsewhere(ledger: Ledger, state: ActionState) -> None:
+    with pytest.raises(IntegrityError, match="no action begins so"):
+        async with ledger.writing() as connection:
+            await connection.execute(actions.insert().values(**record(state).values()))
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM transitions", "UPDATE transitions SET after = 'FAILED'"])
+async def test_what_has_happened_stays_written(ledger: Ledger, statement: str) -> None:
+    await put(ledger, record())
+    with pytest.raises(IntegrityError, match="only added"):
+        async with ledger.writing() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_an_active_action_keeps_others_off_its_target(ledger: Ledger) -> None:
+    first = record()
+    assert await put(ledger, first) == Recorded(first)
+    assert isinstance(await put(ledger, record()), Busy)
+    assert isinstance(await put(ledger, record(target="Order:shop:2")), Recorded)
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        async with ledger.writing() as connection:
+            await connection.execute(actions.insert().values(**record().values()))
+    assert {state.value for state in ACTIVE} == {"RUNNING", "PENDING", "UNKNOWN", "AWAITING_APPROVAL"}
+
+
+async def test_a_key_is_used_once(ledger: Ledger) -> None:
+    first = record(DENIED, key="k")
+    await put(ledger, first)
+    assert await put(ledger, record(DENIED, key="k")) == SameKey(await ledger.by_key("k"))
+    assert isinstance(await put(ledger, record(DENIED)), Recorded)
+    assert isinstance(await put(ledger, record(DENIED)), Recorded)
+
+
+async def test_facts_older_than_the_last_move_on_the_target_do_not_count(ledger: Ledger) -> None:
+    seen = await ledger.seen("Order:shop:1")
+    await put(ledger, record(DENIED))
+    assert isinstance(await put(ledger, record(), seen), Moved)
+    assert isinstance(await put(ledger, record(target="Order:shop:2"), seen), Recorded)
+
+
+async def test_a_move_from_a_state_it_is_not_in_changes_nothing(ledger: Ledger) -> None:
+    first = record()
+    await put(ledger, first)
+    await ledger.move(first, ActionState.FAILED, at=NOW, by="")
+    with pytest.raises(LostRace):
+        await ledger.move(first, ActionState.SUCCEEDED, at=NOW, by="")
+    assert [after for _, after, _ in await ledger.path(first.id)] == [RUNNING, ActionState.FAILED]
+
+
+async def test_of_many_who_finish_an_action_one_does(ledger: Ledger) -> None:
+    first = record()
+    await put(ledger, first)
+    tries = await asyncio.gather(
+        *(ledger.move(first, ActionState.SUCCEEDED, at=NOW, by="") for _ in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(one, Record) for one in tries) == 1
+    assert sum(isinstance(one, LostRace) for one in tries) == 9
+
+
+async def test_a_change_and_what_belongs_to_it_happen_together_or_not_at_all(ledger: Ledger) -> None:
+    first = record()
+    await put(ledger, first)
+
+    async def breaks(connection: object) -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await ledger.move(first, ActionState.SUCCEEDED, at=NOW, by="", also=breaks)
+    found = await ledger.by_id(first.id)
+    assert found is not None
+    assert found.state is RUNNING
+    assert len(await ledger.path(first.id)) == 1
+
+
+async def test_instants_come_back_aware_and_a_naive_one_is_refused(ledger: Ledger) -> None:
+    first = record()
+    await put(ledger, first)
+    found = await ledger.by_id(first.id)
+    assert found is not None
+    assert found.requested_at == NOW
+    assert found.requested_at.tzinfo is not None
+    with pytest.raises(Exception, match="zone"):
+        await ledger.newest(Listing(requested_after=datetime(2026, 1, 1)), 1)
+    assert await ledger.newest(Listing(requested_after=NOW + timedelta(seconds=1)), 1) == []
+
+
+async def test_an_unknown_customer_has_counted_nothing(ledger: Ledger) -> None:
+    assert await ledger.history(["h"], NOW) == {"h": History()}
+    assert await ledger.history([], NOW) == {}
+
+
+async def test_a_ledger_of_a_newer_gateway_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    made = Ledger(path)
+    await made.open()
+    await made.ping()
+    await made.close()
+    plain = sqlite3.connect(path)
+    plain.execute("INSERT INTO ledger_layout VALUES (?)", (VERSION + 1,))
+    plain.commit()
+    plain.close()
+    with pytest.raises(LedgerTooNew):
+        await Ledger(path).open()
+
+
+async def test_the_file_is_written_ahead_and_checks_references(ledger: Ledger) -> None:
+    async with ledger.reading() as connection:
+        assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
+        assert (await connection.execute(text("PRAGMA foreign_keys"))).scalar() == 1
+        assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
+        assert ((await connection.execute(text("PRAGMA busy_timeout"))).scalar() or 0) >= 5000
+
+
+@pytest.mark.parametrize(
+    "where", ["", ":memory:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql://localhost/ledger"]
+)
+def test_only_a_file_can_hold_the_ledger(where: str) -> None:
+    with pytest.raises(UnknownDatabase):
+        Ledger(where)
+
+
+async def test_the_file_is_named_by_path_or_address(tmp_path: Path) -> None:
+    for where in (tmp_path / "a.db", f"sqlite:///{tmp_path}/b.db", f"sqlite+aiosqlite:///{tmp_path}/c.db"):
+        ledger = Ledger(where)
+        await ledger.open()
+        await ledger.close()
+    assert sorted(name for name in os.listdir(tmp_path) if name.endswith(".db")) == ["a.db", "b.db", "c.db"]
+
+
+def test_what_is_sealed_opens_with_the_same_secret_only() -> None:
+    one, other = Privacy("a" * 32), Privacy(b"b" * 32)
+    assert one.unseal(one.seal("Ada")) == "Ada"
+    assert Privacy(b"a" * 32).unseal(one.seal("Ada")) == "Ada"
+    for broken in (one.seal("Ada"), "Ada", "!"):
+        with pytest.raises(Unsealable):
+            other.unseal(broken)
+    assert one.hash("key", "x") != one.hash("customer", "x") != other.hash("customer", "x")
