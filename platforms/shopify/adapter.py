@@ -416,7 +416,10 @@ class Shopify(Platform):
         """The order, read again or further where it has more than one read brought."""
         if _overflows(row, sizes):
             if sizes is _LARGE:
-                raise Unreadable(f"orders: {row.name} has more parcels, returns or refunds than can be read at once")
+                raise Unreadable(
+                    f"orders: {row.name} has more parcels, returns or refunds than can be read at once",
+                    store=self.config.id,
+                )
             parts = OrderParts.LINES
             parts |= OrderParts.FULFILLMENTS if row.fulfillments is not None else OrderParts.NONE
             parts |= OrderParts.RETURNS if row.returns is not None else OrderParts.NONE
@@ -425,7 +428,7 @@ class Shopify(Platform):
             parts |= OrderParts.STATUS_URL if row.status_page_url else OrderParts.NONE
             again = await self._order_rows([row.legacy_resource_id], parts, _LARGE)
             if not again:
-                raise Unreadable(f"orders: {row.name} could not be read a second time")
+                raise Unreadable(f"orders: {row.name} could not be read a second time", store=self.config.id)
             return again[0]
         lines, info = (row.line_items.nodes, row.line_items.page_info) if row.line_items else ([], None)
         if info is None or not info.has_next_page:
@@ -433,7 +436,7 @@ class Shopify(Platform):
         while info is not None and info.has_next_page and info.end_cursor is not None:
             more = (await self._run(documents.ORDER_LINES_AFTER, id=row.id, after=info.end_cursor)).order
             if more is None:
-                raise Unreadable(f"orders: {row.name} could not be read to its last line")
+                raise Unreadable(f"orders: {row.name} could not be read to its last line", store=self.config.id)
             lines, info = [*lines, *more.line_items.nodes], more.line_items.page_info
         return msgspec.structs.replace(row, line_items=wire.Connection(lines))
 
@@ -548,7 +551,7 @@ class Shopify(Platform):
             raise OutcomeUnknown("Shopify answered the cancellation with nothing", store=self.config.id)
         if payload.order_cancel_user_errors and await self._cancelled_by(request):
             return Done()  # an earlier sending of this very request, whose answer was lost, had gone through
-        wire.refuse_user_errors(payload.order_cancel_user_errors, "cancel the order")
+        wire.refuse_user_errors(payload.order_cancel_user_errors, "cancel the order", self.config.id)
         return self._job(payload.job_result)
 
     async def job_now(self, job: str) -> Outcome:
@@ -558,7 +561,7 @@ class Shopify(Platform):
         if job is None:
             raise OutcomeUnknown("Shopify does not know the job any more; the order tells", store=self.config.id)
         if job.status == "FAILED" or job.errors:
-            wire.refuse_user_errors(job.errors, "cancel the order")
+            wire.refuse_user_errors(job.errors, "cancel the order", self.config.id)
             raise Refused("Shopify could not cancel the order", store=self.config.id)
         return Done() if job.done and job.status == "SUCCEEDED" else Pending(job.id)
 
@@ -573,7 +576,7 @@ class Shopify(Platform):
         reasons = await self._reason_ids()
         items = []
         note, length = ("returnReasonNote", _REASON_NOTE) if self._approves else ("customerNote", _CUSTOMER_NOTE)
-        spread = _spread(request, await self._returnable(order_id))
+        spread = self._spread(request, await self._returnable(order_id))
         for line, parcels in zip(request.lines, spread, strict=True):
             for parcel_line, quantity in parcels:
                 item: dict[str, Any] = {
@@ -596,7 +599,7 @@ class Shopify(Platform):
         errors = payload.user_errors if payload is not None else []
         if not errors or any(error.code == "NOTIFICATION_FAILED" for error in errors):
             raise OutcomeUnknown("Shopify does not say whether the return was made", store=self.config.id)
-        wire.refuse_user_errors(errors, "take the goods back")
+        wire.refuse_user_errors(errors, "take the goods back", self.config.id)
         raise AssertionError("unreachable: there were errors")
 
     @property
@@ -630,10 +633,35 @@ class Shopify(Platform):
                 found += parcel.returnable_fulfillment_line_items.nodes
                 inner = parcel.returnable_fulfillment_line_items.page_info
                 if inner is not None and inner.has_next_page:
-                    raise Unreadable("returns: a parcel has more lines than are read")
+                    raise Unreadable("returns: a parcel has more lines than are read", store=self.config.id)
             if page.page_info is None or not page.page_info.has_next_page:
                 return found
             after = page.page_info.end_cursor
+
+    def _spread(self, request: ReturnOrder, returnable: Sequence[wire.ReturnableLine]) -> list[list[tuple[str, int]]]:
+        """For each asked line, which units of which parcels' lines go back: Shopify takes them by parcel.
+
+        Raises `Refused` where fewer can go back than are asked for."""
+        left = Counter({one.fulfillment_line_item.id: one.quantity for one in returnable})
+        spread = []
+        for line in request.lines:
+            wanted = line.quantity
+            taken: list[tuple[str, int]] = []
+            for one in returnable:
+                source = one.fulfillment_line_item
+                units = min(wanted, left[source.id])
+                if wire.number_of(source.line_item.id) == line.line.native_id and units > 0:
+                    taken.append((source.id, units))
+                    left[source.id] -= units
+                    wanted -= units
+            if wanted:
+                raise Refused(
+                    "Shopify has fewer units of a line to take back than are asked for",
+                    store=self.config.id,
+                    native=[Native(message=f"{line.quantity - wanted} of {line.quantity} units are returnable")],
+                )
+            spread.append(taken)
+        return spread
 
     async def _reason_ids(self) -> Mapping[str, str]:
         """The shop's return reasons, id by handle."""
@@ -671,7 +699,7 @@ class Shopify(Platform):
 
     def _changed(self, payload: wire.ContractPayload | None, wanted: SubscriptionStatus, what: str) -> Done:
         if payload is not None:
-            wire.refuse_user_errors(payload.user_errors, what)
+            wire.refuse_user_errors(payload.user_errors, what, self.config.id)
         if payload is None or payload.contract is None:
             raise OutcomeUnknown("Shopify answered the change of a contract with nothing", store=self.config.id)
         if mapping.SUBSCRIPTION_STATUS.get(payload.contract.status) is not wanted:
@@ -748,31 +776,6 @@ def _overflows(row: wire.OrderRow, sizes: _Sizes) -> bool:
         infos += [row.returns.page_info, *(one.return_line_items.page_info for one in row.returns.nodes)]
     full = len(parcels) >= sizes.parcels or len(refunds) >= sizes.refunds
     return full or any(info is not None and info.has_next_page for info in infos)
-
-
-def _spread(request: ReturnOrder, returnable: Sequence[wire.ReturnableLine]) -> list[list[tuple[str, int]]]:
-    """For each asked line, which units of which parcels' lines go back: Shopify takes them by parcel.
-
-    Raises `Refused` where fewer can go back than are asked for."""
-    left = Counter({one.fulfillment_line_item.id: one.quantity for one in returnable})
-    spread = []
-    for line in request.lines:
-        wanted = line.quantity
-        taken: list[tuple[str, int]] = []
-        for one in returnable:
-            source = one.fulfillment_line_item
-            units = min(wanted, left[source.id])
-            if wire.number_of(source.line_item.id) == line.line.native_id and units > 0:
-                taken.append((source.id, units))
-                left[source.id] -= units
-                wanted -= units
-        if wanted:
-            raise Refused(
-                "Shopify has fewer units of a line to take back than are asked for",
-                native=[Native(message=f"{line.quantity - wanted} of {line.quantity} units are returnable")],
-            )
-        spread.append(taken)
-    return spread
 
 
 def _reason_id(reason: ReturnReason, ids: Mapping[str, str]) -> str | None:

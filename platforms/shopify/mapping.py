@@ -447,7 +447,7 @@ def return_(
         resolution=_resolution(row, refunds),
         requested_at=row.created_at,
         fees=fees,
-        refunds=refunds if refunds is not None else [],
+        refunds=refunds if refunds is not None else NOT_LOADED,  # could not be read, which is not "none"
         number=row.name or None,
         decline_reason=(row.decline.note or row.decline.reason) if row.decline else None,
         closed_at=row.closed_at,

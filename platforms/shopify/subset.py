@@ -63,6 +63,9 @@ def cut(schema: GraphQLSchema, documents: Iterable[DocumentNode]) -> str:
         info = TypeInfo(schema)
         visit(document, TypeInfoVisitor(info, _Selected(info, fields)))
     types: Any = schema.type_map
+    for name in [name for name in fields if name.endswith("Connection")]:  # a list is whole, however it is read
+        fields[name] |= {"edges", "nodes", "pageInfo"}
+        fields[get_named_type(types[name].fields["edges"].type).name] = {"cursor", "node"}
     interfaces = {name for name in fields if is_interface_type(types[name])}
     for name in list(fields):  # an object has the fields of the interfaces it keeps
         for interface in getattr(types[name], "interfaces", ()):

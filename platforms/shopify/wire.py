@@ -759,14 +759,14 @@ def _wait(head: Head) -> float:
     return max(0.0, missing / status.restore_rate) if status.restore_rate > 0 else 1.0
 
 
-def refuse_user_errors(errors: Iterable[UserError], what: str) -> None:
+def refuse_user_errors(errors: Iterable[UserError], what: str, store: str) -> None:
     """Raise `Refused` where the payload of a change names reasons against it."""
     native = [
         Native(message=error.message[:300], code=error.code, field=tuple(error.field) if error.field else None)
         for error in errors
     ]
     if native:
-        raise Refused(f"Shopify refused to {what}", native=native)
+        raise Refused(f"Shopify refused to {what}", store=store, native=native)
 
 
 # ------------------------------------------------------------------------------------------------------------- search
