@@ -146,10 +146,9 @@ def _normal(name: str) -> str:
 
 def nearest(word: str, known: Mapping[str, Any] | tuple[str, ...] | list[str]) -> str:
     """The known word most like this one, as a hint; empty where none is close."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = [each for each in known if sorted(each.lower()) == sorted(word.lower())]  # letters swapped, or their case
     if not found:
-        by_case = [each for each in known if each.lower() == word.lower()]
-        found = by_case[:1]
+        found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {found[0]}?" if found else ""
 
 

@@ -335,7 +335,7 @@ class _Reader:
             for item in self.items(value, key.value):
                 text = self.text_of(item, key.value)
                 if key.value == "stores" and text not in self.stores:
-                    self.wrong(item, f"the policy has no store {text}", nearest(text, list(self.stores)))
+                    self.wrong(item, f"the policy has no store {text}", ", ".join(self.stores))
                 elif key.value == "resolutions":
                     self.word(item, RequestedResolution, "a resolution")
                 elif key.value == "countries" and not re.fullmatch(r"[A-Z]{2}", text):
@@ -543,7 +543,7 @@ class _Reader:
             return None
         if value is not None:
             return self.attempt(lambda n: self.word(n, Verdict, "then"), value)
-        if terms is None:
+        if terms is None and not {"window", "min_cycles", "max_pause", "limit"} & set(words):
             self.wrong(node, "the rule says nothing", "it needs then, window, limit, min_cycles or max_pause")
             return None
         return Verdict.ALLOW

@@ -1,0 +1,326 @@
+"""What may be asked for before anybody asks: next steps, open details, and that it agrees with the decision."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policies.asked import Asked, AskedLine, History
+from policies.eligibility import eligibility, returnable
+from policies.processor import PolicyProcessor
+from schema.order import Order, OrderLine
+from schema.policy import Eligibility, RequestAssumption
+from schema.subscription import Subscription
+from schema.vocabulary import (
+    ActionKind,
+    AssuranceLevel,
+    FulfillmentStatus,
+    ItemCondition,
+    NextStep,
+    OrderStatus,
+    PaymentStatus,
+    ReasonCode,
+    RequestedResolution,
+    RequestFact,
+    ReturnReason,
+    SubscriptionStatus,
+    SupportLevel,
+    Verdict,
+)
+from tests.policies.nouns import (
+    ACME,
+    EXAMPLES,
+    NOBODY_YET,
+    NOW,
+    SHOPPER,
+    STAFF,
+    STORES,
+    Goods,
+    ago,
+    can,
+    load,
+    order,
+    subscription,
+    viewer,
+)
+
+POLICIES = {path.stem: PolicyProcessor.load(path, STORES) for path in [*EXAMPLES.glob("*.yaml"), *ACME.glob("*.yaml")]}
+ACME_RULES = POLICIES["acme"]
+RETURN, CANCEL = ActionKind.RETURN_ORDER, ActionKind.CANCEL_ORDER
+PAUSE = ActionKind.PAUSE_SUBSCRIPTION
+
+
+def _may(
+    subject: Order | OrderLine | Subscription, kind: ActionKind, processor: PolicyProcessor = ACME_RULES, **more: Any
+) -> Eligibility:
+    given: dict[str, Any] = {
+        "viewer": STAFF, "history": NOBODY_YET, "now": NOW, "support": can(kind), "active": False, "assuming": None,
+        "min_assurance": AssuranceLevel.VERIFIED,
+    }  # fmt: skip
+    return eligibility(processor, subject, kind, **{**given, **more})
+
+
+def test_a_return_in_time_is_one_click_away() -> None:
+    bought = order(Goods(ordered=2, fulfilled=2, price="12.50", delivered=ago(days=1)))
+    may = _may(bought.lines[0], RETURN)
+    assert (may.next, may.depends_on, may.max_quantity) == (NextStep.CONFIRM, [], 2)
+    assert may.decision.allowed_until is not None
+    assert may.quote is not None
+    assert str(may.quote.total.amount) == "25.00"
+
+
+def test_a_return_that_is_too_late_for_everything_is_not_possible_and_says_why() -> None:
+    may = _may(order(Goods(delivered=ago(days=90))).lines[0], RETURN)
+    assert (may.next, may.quote) == (NextStep.NOT_POSSIBLE, None)
+    assert [reason.code for reason in may.decision.reasons] == [ReasonCode.WINDOW_EXPIRED]
+
+
+def test_a_day_late_it_depends_on_what_is_wanted() -> None:
+    may = _may(order(Goods(delivered=ago(days=31))).lines[0], RETURN)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.RESOLUTION])
+    for resolution, step in (
+        (RequestedResolution.REFUND, NextStep.NOT_POSSIBLE),
+        (RequestedResolution.STORE_CREDIT, NextStep.CONFIRM),
+    ):
+        assumed = RequestAssumption(resolution=resolution)
+        assert _may(order(Goods(delivered=ago(days=31))).lines[0], RETURN, assuming=assumed).next is step
+
+
+def test_final_sale_depends_on_the_reason() -> None:
+    scarf = order(Goods(tags=["final-sale"], delivered=ago(days=3))).lines[0]
+    may = _may(scarf, RETURN)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.REASON])
+    assert _may(scarf, RETURN, assuming=RequestAssumption(reason=ReturnReason.DEFECTIVE)).next is NextStep.CONFIRM
+    unwanted = _may(scarf, RETURN, assuming=RequestAssumption(reason=ReturnReason.UNWANTED))
+    assert unwanted.next is NextStep.NOT_POSSIBLE
+    assert unwanted.decision.reasons[0].code is ReasonCode.FINAL_SALE
+
+
+def test_a_restocking_fee_depends_on_condition_and_reason() -> None:
+    phone = order(Goods(delivered=ago(days=3))).lines[0]
+    may = _may(phone, RETURN, POLICIES["electronics"])
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.REASON, RequestFact.CONDITION])
+
+
+def test_a_limit_that_only_many_units_pass_depends_on_the_quantity() -> None:
+    bulk = order(Goods(ordered=5, fulfilled=5, price="50.00", delivered=ago(days=3))).lines[0]
+    may = _may(bulk, RETURN)
+    assert (may.next, may.depends_on, may.max_quantity) == (NextStep.ASK_DETAILS, [RequestFact.QUANTITY], 5)
+    dear = order(Goods(ordered=2, fulfilled=2, price="500.00", delivered=ago(days=3))).lines[0]
+    assert _may(dear, RETURN).next is NextStep.REQUEST_APPROVAL
+
+
+def test_an_order_is_possible_if_one_line_is_and_names_the_others() -> None:
+    split = order(Goods(native="1", delivered=ago(days=80)), Goods(native="2", delivered=ago(days=5)))
+    may = _may(split, RETURN)
+    assert may.next is NextStep.ASK_DETAILS
+    assert RequestFact.QUANTITY in may.depends_on
+    assert may.decision.verdict is Verdict.ALLOW
+    assert [(each.code, each.line) for each in may.decision.reasons] == [
+        (ReasonCode.OK, split.lines[1]),
+        (ReasonCode.WINDOW_EXPIRED, split.lines[0]),
+    ]
+
+
+def test_an_order_of_which_nothing_can_come_back_names_every_line() -> None:
+    gone = order(Goods(native="1", delivered=ago(days=80)), Goods(native="2", fulfilled=0))
+    may = _may(gone, RETURN)
+    assert may.next is NextStep.NOT_POSSIBLE
+    assert {(each.code, each.line.native_id) for each in may.decision.reasons if each.line} == {
+        (ReasonCode.WINDOW_EXPIRED, "1"),
+        (ReasonCode.NOT_FULFILLED, "2"),
+    }
+
+
+def test_an_order_that_can_come_back_as_a_whole_is_quoted_as_a_whole() -> None:
+    fine = order(Goods(native="1", delivered=ago(days=1)), Goods(native="2", price="12.50", delivered=ago(days=1)))
+    may = _may(fine, RETURN)
+    assert (may.next, may.depends_on) == (NextStep.CONFIRM, [])
+    assert may.quote is not None
+    assert str(may.quote.total.amount) == "52.50"
+
+
+def test_a_pause_depends_on_how_long_and_on_a_platform_that_needs_an_end_always() -> None:
+    contract = subscription(next_billing=date(2026, 6, 18))
+    may = _may(contract, PAUSE)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.UNTIL])
+    assert may.decision.verdict is Verdict.ALLOW
+    assert _may(contract, PAUSE, needs_until=True).depends_on == [RequestFact.UNTIL]
+    billed = subscription(next_billing=date(2026, 6, 16))
+    too_late = _may(billed, PAUSE)
+    assert (too_late.next, too_late.depends_on) == (NextStep.NOT_POSSIBLE, [])
+    assert too_late.decision.reasons[0].code is ReasonCode.CUTOFF_PASSED
+
+
+def test_where_the_length_does_not_matter_only_the_platform_asks_for_it(tmp_path: Path) -> None:
+    free = load("policy: p\nstores: [subs]\nrules: [{id: a, action: PAUSE_SUBSCRIPTION, then: ALLOW}]\n", tmp_path)
+    contract = subscription(next_billing=date(2026, 6, 18))
+    assert _may(contract, PAUSE, free).next is NextStep.CONFIRM
+    needing = _may(contract, PAUSE, free, needs_until=True)
+    assert (needing.next, needing.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.UNTIL])
+
+
+def test_whoever_is_not_surely_known_proves_it_first() -> None:
+    bought = order(Goods(delivered=ago(days=1)))
+    claimed = viewer(AssuranceLevel.CLAIMED)
+    assert _may(bought.lines[0], RETURN, viewer=claimed).next is NextStep.VERIFY_IDENTITY
+    late = order(Goods(delivered=ago(days=90)))
+    assert _may(late.lines[0], RETURN, viewer=claimed).next is NextStep.NOT_POSSIBLE
+
+
+@pytest.mark.parametrize(
+    ("level", "code"),
+    [
+        (SupportLevel.UNSUPPORTED, ReasonCode.UNSUPPORTED_BY_PLATFORM),
+        (SupportLevel.MISSING_SCOPE, ReasonCode.MISSING_SCOPE),
+    ],
+)
+def test_what_the_store_cannot_do_is_not_possible(level: SupportLevel, code: ReasonCode) -> None:
+    may = _may(order(Goods(delivered=ago(days=1))), RETURN, support=can(RETURN, level))
+    assert (may.next, may.support, may.decision.reasons[0].code) == (NextStep.NOT_POSSIBLE, level, code)
+
+
+def test_while_something_is_under_way_nothing_else_is_possible() -> None:
+    may = _may(order(Goods(delivered=ago(days=1))), RETURN, active=True)
+    assert may.next is NextStep.NOT_POSSIBLE
+    assert may.decision.reasons[0].customer_message == "Something is already under way here."
+
+
+def test_others_than_staff_hear_the_neutral_sentence_here_too() -> None:
+    dear = order(Goods(price="500.00", delivered=ago(days=1)))
+    may = _may(dear.lines[0], RETURN, viewer=SHOPPER)
+    assert may.next is NextStep.REQUEST_APPROVAL
+    assert may.decision.reasons[0].code is ReasonCode.OTHER
+    assert may.decision.reasons[0].facts == []
+
+
+# ------------------------------------------------------------------ it agrees with the decision
+
+_GOODS = st.builds(
+    Goods,
+    price=st.sampled_from(["0.00", "12.50", "40.00", "95.00", "260.00"]),
+    ordered=st.integers(1, 3),
+    returned=st.integers(0, 2),
+    fulfilled=st.sampled_from([None, 0, 1, 2, 3]),
+    returnable=st.sampled_from([None, 0, 1, 2]),
+    refundable=st.sampled_from([None, 0, 1]),
+    tags=st.sampled_from([None, [], ["final-sale"], ["outlet"]]),
+    type=st.sampled_from([None, "Shirts", "Software"]),
+    delivered=st.sampled_from([None, *(ago(days=n) for n in (1, 13, 20, 31, 45, 200))]),
+    shipped=st.sampled_from([None, ago(days=50), ago(days=2)]),
+)
+
+
+@st.composite
+def _orders(draw: st.DrawFn) -> Order:
+    goods = draw(st.lists(_GOODS, min_size=1, max_size=3))
+    for place, each in enumerate(goods):
+        each.native = str(place + 1)
+    return order(
+        *goods,
+        key=draw(st.sampled_from(["us", "eu"])),
+        status=draw(st.sampled_from([OrderStatus.OPEN, OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.UNKNOWN])),
+        payment=draw(st.sampled_from([PaymentStatus.PAID, PaymentStatus.DISPUTED])),
+        fulfillment=draw(st.sampled_from(FulfillmentStatus)),
+        placed=draw(st.sampled_from([ago(minutes=10), ago(days=4), ago(days=60)])),
+        segments=draw(st.sampled_from([[], ["member"]])),
+        customer_tags=draw(st.sampled_from([[], ["member"]])),
+        parcels_read=draw(st.booleans()),
+    )  # fmt: skip
+
+
+def _returns(of: Order, lines: list[OrderLine], resolutions: list[RequestedResolution]) -> Iterator[Asked]:
+    """Every return of some of the lines, one reason and condition for all."""
+    choices = [range(0, returnable(line) + 1 if returnable(line) else 2) for line in lines]
+    for quantities in itertools.product(*choices):
+        if not any(quantities):
+            continue
+        for reason, condition, resolution in itertools.product(
+            ReturnReason, [None, ItemCondition.OPENED, ItemCondition.UNOPENED, ItemCondition.USED], resolutions
+        ):
+            rows = tuple(
+                AskedLine(line, quantity, reason, condition)
+                for line, quantity in zip(lines, quantities, strict=True)
+                if quantity
+            )
+            yield Asked(RETURN, of.source.store, order=of, lines=rows, resolution=resolution)
+
+
+def _agrees(may: Eligibility, asks: Iterator[Asked], processor: PolicyProcessor, history: History) -> None:
+    if may.next is NextStep.NOT_POSSIBLE:
+        told = {reason.code for reason in may.decision.reasons}
+        for ask in asks:
+            decision = processor.decide(ask, history, STAFF, NOW)
+            assert decision.verdict is Verdict.DENY, ask
+            denials = {each.code for each in decision.reasons}
+            assert decision.reasons[0].code in told, (decision.reasons[0], told)
+            assert denials & told
+    elif may.next is NextStep.CONFIRM and not may.depends_on:
+        for ask in asks:
+            assert processor.decide(ask, history, STAFF, NOW).verdict is Verdict.ALLOW, ask
+    elif may.next is NextStep.REQUEST_APPROVAL:
+        for ask in asks:
+            assert processor.decide(ask, history, STAFF, NOW).verdict is Verdict.REVIEW, ask
+
+
+_OFFERED = {"fashion": [RequestedResolution.REFUND, RequestedResolution.STORE_CREDIT]}
+_OFFERED["acme"] = _OFFERED["fashion"]
+_QUIET = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@_QUIET
+@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]), data=st.data())
+def test_eligibility_of_a_line_agrees_with_every_request(of: Order, name: str, data: st.DataObject) -> None:
+    line = data.draw(st.sampled_from(of.lines))
+    processor = POLICIES[name]
+    offered = _OFFERED.get(name, [RequestedResolution.REFUND])
+    _agrees(_may(line, RETURN, processor), _returns(of, [line], offered), processor, NOBODY_YET)
+
+
+@_QUIET
+@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
+def test_eligibility_of_an_order_agrees_with_every_return(of: Order, name: str) -> None:
+    processor = POLICIES[name]
+    offered = _OFFERED.get(name, [RequestedResolution.REFUND])
+    some = itertools.islice(_returns(of, of.lines, offered), 0, None, 7)
+    _agrees(_may(of, RETURN, processor), iter(some), processor, NOBODY_YET)
+
+
+@_QUIET
+@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
+def test_eligibility_of_a_cancellation_agrees_with_it(of: Order, name: str) -> None:
+    ask = Asked(CANCEL, of.source.store, order=of)
+    _agrees(_may(of, CANCEL, POLICIES[name]), iter([ask]), POLICIES[name], NOBODY_YET)
+
+
+@_QUIET
+@given(
+    contract=st.builds(
+        subscription,
+        status=st.sampled_from(SubscriptionStatus),
+        cycles=st.sampled_from([None, 0, 2, 3, 8]),
+        next_billing=st.sampled_from([None, *(date(2026, 6, day) for day in (15, 16, 17, 18, 30))]),
+        payment_failed=st.booleans(),
+    ),
+    kind=st.sampled_from([PAUSE, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION]),
+    name=st.sampled_from(["subscription-box", "acme"]),
+    needs_until=st.booleans(),
+)
+def test_eligibility_of_a_subscription_agrees_with_every_request(
+    contract: Subscription, kind: ActionKind, name: str, needs_until: bool
+) -> None:
+    untils: list[date | None] = [None]
+    if kind is PAUSE:
+        untils = [date(2026, 6, 15) + timedelta(days=n) for n in (1, 7, 29, 30, 31, 32, 59, 60, 61, 90, 91, 400)]
+        untils += [] if needs_until else [None]
+    asks = (Asked(kind, contract.source.store, subscription=contract, until=until) for until in untils)
+    _agrees(_may(contract, kind, POLICIES[name], needs_until=needs_until), asks, POLICIES[name], NOBODY_YET)
