@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.console import ConfigPath, err, fail, out, read_settings
+from gateway.listening import listen
 from gateway.policy_commands import policy
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _run(application: object, host: str, port: int, ready: object = None) -> Non
     import uvicorn
 
     try:
-        listener = socket.create_server((host, port))
+        listener = listen(host, port)
     except OSError as error:
         raise fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
 
@@ -64,6 +65,16 @@ def _run(application: object, host: str, port: int, ready: object = None) -> Non
         raise typer.Exit(1)
 
 
+@app.callback()
+def _quiet() -> None:
+    """Only what goes wrong is logged, to standard error; `serve` and `demo` log more, to standard output."""
+    import logging
+
+    from gateway.telemetry import configure_logging
+
+    configure_logging(sys.stderr, level=logging.WARNING)
+
+
 @app.command()
 def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | None = None) -> None:
     """Run the gateway with the stores of the configuration."""
@@ -80,7 +91,7 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
                 '[{name: bot, key: "${AFTERSALE_BOT_KEY}"}]'
             ]
         )
-    configure_logging()
+    configure_logging(sys.stdout)
     try:
         runtime = Runtime(settings)
     except PolicyError as error:
@@ -101,7 +112,7 @@ def demo(
     with shops_process() as addresses, scratch() as folder:
         from gateway.telemetry import configure_logging
 
-        configure_logging()
+        configure_logging(sys.stdout)
         try:
             application = sandbox_app(addresses(), folder, host, port)
         except ShopsDidNotStart as error:
@@ -142,6 +153,14 @@ def schema() -> None:
     from resolvers.api import build_api
 
     typer.echo(build_api().as_str())
+
+
+@app.command()
+def matrix() -> None:
+    """Print the capability matrix, as the README shows it."""
+    from gateway.matrix import capability_matrix
+
+    typer.echo(capability_matrix(), nl=False)
 
 
 @app.command()

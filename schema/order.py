@@ -186,6 +186,8 @@ class Order(Parted, Node):
     customer_tags: strawberry.Private[list[str] | None] = None
     customer_segments: strawberry.Private[list[str] | None] = None
 
+    __repr__ = Parted.__repr__  # the dataclass's own would touch parts that were not read
+
     def __post_init__(self) -> None:
         self._drop_unloaded()
         if self.has("lines"):

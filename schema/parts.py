@@ -63,6 +63,9 @@ class Parted:
             raise AttributeError(name)
         raise PartNotLoaded(f"{type(self).__name__}.{name} was not loaded")
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {vars(self).get('id')}>"
+
     def has(self, name: str) -> bool:
         """Whether a part was read."""
         return name in vars(self)

@@ -82,6 +82,8 @@ class Subscription(Parted, Node):
     customer_ref: strawberry.Private[ProfileRef | None] = None
     origin_order_ref: strawberry.Private[OrderRef | None] = strawberry.field(default_factory=not_loaded)
 
+    __repr__ = Parted.__repr__  # the dataclass's own would touch parts that were not read
+
     def __post_init__(self) -> None:
         self._drop_unloaded()
 
