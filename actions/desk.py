@@ -527,6 +527,7 @@ class ViewerDesk:
             owner_hash=owner_hash,
             seen=seen,
             now=now,
+            counted_at=self._now,
             by=by,
             decide=decide,
         )
@@ -621,8 +622,12 @@ class ViewerDesk:
             left = until - asyncio.get_running_loop().time()
             target = await self._fresh(record, parts, max(left, _LAST_READ))
             _carry_owner(known, target)
-            if self._bound is not None and target is not None and await self._owner(target) != self._bound:
-                raise _Stop(problems.not_found())
+            if self._bound is not None and target is not None:
+                try:
+                    if await self._owner(target) != self._bound:
+                        raise _Stop(problems.not_found())
+                except PlatformError:
+                    target = None  # whose it is now cannot be read; the action was theirs
         order = target if isinstance(target, Order) else None
         action = self._shown(record, order)
         return Answer(

@@ -35,6 +35,7 @@ from platforms.errors import PlatformError, Refused, Unsupported
 from platforms.transport import deadline, store_deadline
 from schema.ids import parse_id
 from schema.order import Order
+from schema.parts import OrderParts
 from schema.subscription import Subscription
 from schema.vocabulary import ActionState
 
@@ -211,7 +212,9 @@ class Effects:
             if platform is None:
                 raise TargetChanged("the store is no longer configured")
             outcome = await platform.job_now(record.job or "")
-            target = await self._target(record) if isinstance(outcome, Done) else None
+            request = None
+            if isinstance(outcome, Done) and (target := await self._target(record)) is not None:
+                request = platform_request(record, target, today=self.held.today(platform))
         except Refused as error:
             await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
         except (PlatformError, TargetChanged) as error:
@@ -219,10 +222,9 @@ class Effects:
         else:
             if isinstance(outcome, Pending):
                 await self._later(record, lease, None, job=outcome.job)
-            elif target is None:
+            elif request is None:
                 await self._move(record, ActionState.SUCCEEDED, lease, reference=outcome.reference)
             else:
-                request = platform_request(record, target, today=self.held.today(platform))
                 await self._succeeded(record, lease, request, outcome)
 
     async def _look(self, record: Record, lease: Lease) -> None:
@@ -267,11 +269,13 @@ class Effects:
     async def _target(self, record: Record) -> Order | Subscription | None:
         return await self.read(self.platforms[record.store], record.target)
 
-    async def read(self, platform: Platform, target: str, parts: Any = None) -> Order | Subscription | None:
+    async def read(
+        self, platform: Platform, target: str, parts: OrderParts = OrderParts.NONE
+    ) -> Order | Subscription | None:
         """An order or subscription fresh from its platform, with all the facts, and what the gateway keeps on it."""
         found = parse_id(target)
         if found.type == "Order":
-            orders = await platform.orders([found.native], ORDER_FACTS if parts is None else ORDER_FACTS | parts)
+            orders = await platform.orders([found.native], ORDER_FACTS | parts)
             await self.held.overlay_orders(platform, orders)
             return orders.get(found.native)
         subscriptions = await platform.subscriptions([found.native], SUBSCRIPTION_FACTS)

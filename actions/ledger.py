@@ -200,13 +200,15 @@ class Ledger:
         owner_hash: str | None,
         seen: int,
         now: datetime,
+        counted_at: datetime | None = None,
         by: str,
         decide: Callable[[History], Record],
     ) -> Standing:
         """Take up a new action, unless its key is known, its target busy, or the target moved since `seen`.
 
         The customer's counters are read, `decide` is called with them and its row is written, all in one transaction:
-        of two requests of one customer the second sees the first. `decide` is pure and quick.
+        of two requests of one customer the second sees the first. `decide` is pure and quick. `counted_at` is the end
+        of the counters' 90 days, where that is not `now`.
         """
         try:
             async with self.writing() as connection:
@@ -220,7 +222,7 @@ class Ledger:
                     return Busy(active)
                 elif await self._mark(connection, target) != seen:
                     return Moved()
-                counters = await self._history(connection, [owner_hash] if owner_hash else [], now)
+                counters = await self._history(connection, [owner_hash] if owner_hash else [], counted_at or now)
                 new = decide(counters.get(owner_hash or "", NOTHING_COUNTED))
                 check_move(None, new.state)
                 await connection.execute(actions.insert().values(**new.values()))

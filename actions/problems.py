@@ -27,7 +27,7 @@ from schema.problems import (
     Unsupported,
 )
 from schema.provenance import Capability
-from schema.vocabulary import AssuranceLevel, ConflictKind, ProblemCode, Verdict
+from schema.vocabulary import AssuranceLevel, ConflictKind, ProblemCode
 
 _UNAVAILABLE = "The shop cannot be reached right now, and nothing was changed. Please try again in a moment."
 _REFUSED = "The shop did not accept this request, and nothing was changed."
@@ -101,9 +101,9 @@ def facts_moved() -> Conflict:
 
 
 def denied(decision: Decision) -> PolicyDenied:
-    rules = ", ".join(dict.fromkeys(reason.rule for reason in decision.reasons))
+    rule = decision.reasons[0].rule if decision.reasons else "no rule allows it"
     return PolicyDenied(
-        message=f"The policy {decision.policy.name} denies it: {rules or 'no rule allows it'}.",
+        message=f"The policy {decision.policy.name} denies it: {rule}.",
         customer_message=_said(decision) or "This is not possible under the shop's policy.",
         retryable=False,
         decision=decision,
@@ -192,6 +192,6 @@ def of_json(found: Mapping[str, Any], capability: Capability) -> Problem:
 
 
 def _said(decision: Decision) -> str:
-    """What the deciding reasons tell the asker, each once."""
-    said = [reason.customer_message for reason in decision.reasons if reason.customer_message]
-    return " ".join(dict.fromkeys(said)) if decision.verdict is not Verdict.ALLOW else ""
+    """What the deciding rule tells the asker, of each line once; rules that would have agreed are not heard."""
+    deciding = [reason for reason in decision.reasons if reason.rule == decision.reasons[0].rule]
+    return " ".join(dict.fromkeys(reason.customer_message for reason in deciding if reason.customer_message))

@@ -98,7 +98,14 @@ class Shop:
     def __init__(self) -> None:
         lines = [{"id": "11", "title": "Linen Shirt", "ordered": 2}, {"id": "12", "title": "Wool Hat", "ordered": 1}]
         self.orders: dict[str, dict[str, Any]] = {
-            number: {"email": email, "status": "open", "lines": lines, "returns": [], "refunds": []}
+            number: {
+                "email": email,
+                "status": "open",
+                "lines": lines,
+                "returns": [],
+                "refunds": [],
+                "left": "50.00",
+            }
             for number, email in (("1", ADA), ("2", CLEO), ("3", ADA))
         }
         self.next_bill = datetime.now(UTC).date() + timedelta(days=5)
@@ -284,13 +291,13 @@ class ShopAdapter(Platform):
                     returnable=line["ordered"] - returned[line["id"]],
                 ),
                 unit_price=MoneyPair.same("40.00", "EUR"),
-                total=MoneyPair.same("80.00", "EUR"),
+                total=MoneyPair.same(Decimal("40.00") * line["ordered"], "EUR"),
                 is_gift_card=False,
                 native_id=line["id"],
             )
             for line in body["lines"]
         ]
-        zero = MoneyPair.same("0.00", "EUR")
+        zero, paid = MoneyPair.same("0.00", "EUR"), MoneyPair.same("120.00", "EUR")
         order = Order(
             id=make_id("Order", "shop", id),
             source=self.source(id),
@@ -301,9 +308,12 @@ class ShopAdapter(Platform):
             return_status=OrderReturnStatus.NONE,
             native_status=body["status"],
             placed_at=datetime.now(UTC) - timedelta(days=3),
-            totals=OrderTotals(subtotal=zero, total=zero, refunded=zero, refundable=zero),
+            totals=OrderTotals(
+                subtotal=paid, total=paid, refunded=zero, refundable=MoneyPair.same(body["left"], "EUR")
+            ),
             owner=canonical_email(body["email"]),
             lines=lines if OrderParts.LINES in parts else NOT_LOADED,
+            fulfillments=[] if OrderParts.FULFILLMENTS in parts else NOT_LOADED,
             returns=NOT_LOADED,
             refunds=[
                 Refund(
