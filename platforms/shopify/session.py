@@ -16,14 +16,12 @@ from platforms.errors import BadCredentials
 from platforms.jsonbody import decode
 from platforms.secrets import SecretText
 from platforms.shopify import wire
-from platforms.shopify.documents import Document
+from platforms.shopify.documents import Document, price
 from platforms.shopify.token import TokenProvider
 from platforms.transport import Call, Reply, Transport
 
 T = TypeVar("T")
 
-#: What a document is taken to cost before Shopify has named its price once; each answer names it.
-_FIRST_GUESS = 50.0
 _log = structlog.get_logger("platforms.shopify")
 
 
@@ -34,6 +32,7 @@ class AdminTransport(AsyncTransport):
         self._transport = transport
         self._budget = budget
         self._tokens = tokens
+        #: What a document costs in each of its forms: worked out before the first answer, and named by each.
         self._prices: dict[tuple[object, ...], float] = {}
         #: The version that really answered, which may be later than the one asked for once that is retired.
         self.answered_version: str | None = None
@@ -63,6 +62,8 @@ class AdminTransport(AsyncTransport):
     async def _send(self, document: Document[T], request: GraphQLRequest, token: SecretText) -> T:
         variables: dict[str, Any] = request.variable_values or {}
         kind = (document.name, *(value for value in variables.values() if isinstance(value, int)))
+        if kind not in self._prices:
+            self._prices[kind] = price(document.tree, variables)
         call = Call(
             document.operation,
             "POST",
@@ -74,7 +75,7 @@ class AdminTransport(AsyncTransport):
             },
             body=document.payload(variables),
             writes=document.writes,
-            cost=self._prices.get(kind, _FIRST_GUESS),
+            cost=self._prices[kind],
         )
 
         def judge(reply: Reply) -> Reply:

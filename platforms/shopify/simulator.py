@@ -72,6 +72,7 @@ NEEDS: Mapping[str, str] = {
     "ReturnableFulfillment": "read_returns",
     "SubscriptionContract": "read_own_subscription_contracts",
     "orderCancel": "write_orders",
+    "refundCreate": "write_orders",
     "returnCreate": "write_returns",
     "returnRequest": "write_returns",
     "subscriptionContractPause": "write_own_subscription_contracts",
@@ -202,6 +203,7 @@ class Simulator:
         #: Answered to the next calls instead of running them: status, body.
         self.canned: list[tuple[int, bytes]] = []
         self._jobs: dict[str, _Job] = {}
+        self._refund_keys: dict[str, tuple[Object, Object]] = {}
         self._numbers = iter(range(990_000_001, 999_999_999))
 
     # ------------------------------------------------------------------------------------------------------------ HTTP
@@ -562,6 +564,26 @@ class Simulator:
         order["updatedAt"] = self.now()
         return made
 
+    def mutate_refundCreate(self, input: Object, key: str) -> Object:
+        """Pays back once for a key, whoever asks again."""
+        if key in self._refund_keys:
+            asked, made = self._refund_keys[key]
+            if asked == input:
+                return {"refund": made, "userErrors": []}
+            message = "The idempotency key was used with other parameters."
+            return {"refund": None, "userErrors": [{"field": None, "message": message}]}
+        order = self.find(input["orderId"])
+        amount = sum((Decimal(str(one["amount"])) for one in input.get("transactions") or ()), Decimal(0))
+        if order is None or amount > Decimal(order["netPaymentSet"]["shopMoney"]["amount"]):
+            message = "Order does not exist" if order is None else "Refund amount is more than was captured"
+            return {"refund": None, "userErrors": [{"field": ["orderId"], "message": message}]}
+        items = input.get("refundLineItems") or []
+        units = {one["lineItemId"]: one["quantity"] for one in items}
+        restock = any(one.get("restockType", "NO_RESTOCK") != "NO_RESTOCK" for one in items)
+        made = self.refund(order, amount, units, restock)
+        self._refund_keys[key] = (input, made)
+        return {"refund": made, "userErrors": []}
+
     # --------------------------------------------------------------------------------------------------------- returns
 
     def _returnable(self, order: Object) -> dict[str, int]:
@@ -726,10 +748,8 @@ def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> An
     if needed is not None and needed not in shop.scopes and parent not in ("Node",):
         raise _Denied(f"Access denied for {name} field. Required access: `{needed}` access scope.")
     if parent == "Mutation":
-        if name in MUST_BE_IDEMPOTENT and not any(
-            one.name.value == "idempotent" for node in info.field_nodes for one in node.directives or ()
-        ):
-            raise GraphQLError("The @idempotent directive is required.", extensions={"code": "BAD_REQUEST"})
+        if name in MUST_BE_IDEMPOTENT:
+            arguments["key"] = _idempotency_key(info)
         return getattr(shop, f"mutate_{name}")(**arguments)
     if parent == "QueryRoot":
         paging: Object = {}
@@ -753,6 +773,17 @@ def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> An
             value = _link(shop, value)
         return _count(named.name, value)
     return value
+
+
+def _idempotency_key(info: GraphQLResolveInfo[Any]) -> str:
+    """The key of `@idempotent`. The vendor's text for a missing one is not known."""
+    for directive in info.field_nodes[0].directives or ():
+        if directive.name.value == "idempotent" and directive.arguments:
+            value: Any = directive.arguments[0].value
+            key = info.variable_values.coerced[value.name.value] if isinstance(value, VariableNode) else value.value
+            if str(key).strip():
+                return str(key)
+    raise GraphQLError("The @idempotent directive is required.", extensions={"code": "BAD_REQUEST"})
 
 
 def _count(kind: str, value: Any) -> Any:

@@ -42,7 +42,7 @@ from platforms.errors import (
     Unsupported,
 )
 from platforms.secrets import SecretText
-from platforms.shopify import wire
+from platforms.shopify import documents, wire
 from platforms.shopify.adapter import Shopify, ShopifyConfig
 from platforms.shopify.seed import seed
 from platforms.shopify.simulator import ALL_SCOPES, CREDENTIALS, Object, Simulator, bag, stamp
@@ -337,25 +337,26 @@ async def test_a_number_that_would_be_a_search_is_not_sent(shop: Shop, typed: st
 
 
 async def test_unknown_words_are_unknown_and_kept(shop: Shop) -> None:
-    rows = await shop.adapter._order_rows(["450789001"], ORDER_FACTS, _by_id())
-    (row,) = rows
-    row.display_financial_status = "PAID_BY_BARTER"
-    row.display_fulfillment_status = "TELEPORTING"
-    row.return_status = "LOST_IN_TIME"
-    assert row.fulfillments
-    row.fulfillments[0].display_status = "ON_THE_MOON"
-    order = shop.adapter._order(row, ORDER_FACTS)
+    await shop.adapter.return_order(await taking_back(shop, 2, (1, 1)))
+    await shop.order(2)
+    asked = shop.simulator.calls[-1]
+    text = orjson.loads(documents.ORDERS_BY_ID.text)
+    body = orjson.dumps(shop.simulator._run(text, asked.variables, asked.operation, asked))
+    words = {"PAID": "BARTERED", "FULFILLED": "TELEPORTED", "IN_PROGRESS": "LOST", "DELIVERED": "ON_THE_MOON"}
+    for known, unknown in {**words, "OPEN": "ELSEWHERE"}.items():
+        assert f'"{known}"'.encode() in body
+        body = body.replace(f'"{known}"'.encode(), f'"{unknown}"'.encode())
+    answer(shop, 200, body)
+    order = await shop.order(2)
     assert order.payment_status is PaymentStatus.UNKNOWN
     assert order.fulfillment_status is FulfillmentStatus.UNKNOWN
     assert order.return_status is OrderReturnStatus.UNKNOWN
-    assert order.native_status == "open PAID_BY_BARTER TELEPORTING LOST_IN_TIME"
-    assert (order.fulfillments or [])[0].status is DeliveryStatus.UNKNOWN
-
-
-def _by_id() -> Any:
-    from platforms.shopify.adapter import _BY_ID
-
-    return _BY_ID
+    assert order.native_status == "open BARTERED TELEPORTED LOST"
+    (parcel,) = order.fulfillments or []
+    assert parcel.status is DeliveryStatus.UNKNOWN
+    (back,) = order.returns or []
+    assert (back.status, back.native_status) == (ReturnStatus.UNKNOWN, "ELSEWHERE")
+    assert order.lines[1].quantity.returned == 1  # what we do not understand still counts against the customer's limit
 
 
 @pytest.mark.parametrize(
@@ -1079,8 +1080,10 @@ async def test_the_budget_is_the_shops_own_and_unknown_before_the_first_answer()
 
 async def test_many_calls_at_once_wait_for_the_bucket_and_all_succeed() -> None:
     async with opened(maximum=400.0, restore_rate=2000.0) as shop:
+        await shop.adapter.probe()
         found = await asyncio.gather(*(shop.order(1 + n % 7, OrderParts.ALL) for n in range(8)))
         assert len(found) == 8
+        assert len(shop.operations) == 9  # none was sent to be throttled
 
 
 async def test_past_the_deadline_a_read_ends(shop: Shop) -> None:

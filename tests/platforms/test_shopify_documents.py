@@ -164,6 +164,16 @@ def test_a_document_costs_less_than_one_call_may(small: GraphQLSchema, document:
     assert estimate(small, document.tree, everything()) < 1000
 
 
+@pytest.mark.parametrize("document", documents.ALL, ids=lambda document: document.name)
+def test_what_a_document_costs_is_known_before_it_is_sent(small: GraphQLSchema, document: Document[Any]) -> None:
+    for variables in (
+        everything(),
+        everything(withReturns=False, withRefunds=False, first=3),
+        everything(withLines=False),
+    ):
+        assert documents.price(document.tree, variables) == estimate(small, document.tree, variables)
+
+
 def test_twenty_orders_with_everything_are_one_call(small: GraphQLSchema) -> None:
     assert _FULL_PAGE == 20
     assert estimate(small, documents.ORDERS_FOUND.tree, everything()) == 862

@@ -285,6 +285,32 @@ async def test_a_cancellation_takes_its_time_and_cannot_be_asked_for_twice() -> 
         assert [call.operation for call in shop.simulator.writes] == [None, None]
 
 
+async def test_a_refund_needs_a_key_and_is_made_once_for_it(shop: Client) -> None:
+    def text(directive: str) -> str:
+        return (
+            f"mutation A($input: RefundInput!, $key: String = null) {{ refundCreate(input: $input) {directive} "
+            "{ refund { id totalRefundedSet { shopMoney { amount } } } userErrors { field message } } }"
+        )
+
+    order = shop.simulator.state.order("450789002")
+    paid = {"amount": "12.50", "kind": "REFUND", "gateway": "shopify_payments", "orderId": order["id"]}
+    item = {"lineItemId": order["lineItems"][1]["id"], "quantity": 1, "restockType": "RETURN"}
+    asked = {"orderId": order["id"], "transactions": [paid], "refundLineItems": [item]}
+    for bare in ("", '@idempotent(key: " ")'):
+        refused = await shop.ask(text(bare).replace(", $key: String = null", ""), input=asked)
+        assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert order["refunds"] == []
+    keyed = text("@idempotent(key: $key)").replace("$key: String = null", "$key: String!")
+    first = (await shop.ask(keyed, input=asked, key="k"))["data"]["refundCreate"]
+    again = (await shop.ask(keyed, input=asked, key="k"))["data"]["refundCreate"]
+    assert first == again
+    assert first["userErrors"] == []
+    assert first["refund"]["totalRefundedSet"]["shopMoney"]["amount"] == "12.50"
+    other = (await shop.ask(keyed, input={**asked, "refundLineItems": []}, key="k"))["data"]["refundCreate"]
+    assert (other["refund"], len(other["userErrors"]), len(order["refunds"])) == (None, 1, 1)
+    assert (order["displayFinancialStatus"], order["lineItems"][1]["refundableQuantity"]) == ("PARTIALLY_REFUNDED", 1)
+
+
 async def test_every_call_is_kept_and_every_write_named(shop: Client) -> None:
     await shop.numbers("customer_id:7001")
     await shop.ask(CANCEL, id="gid://shopify/Order/404")
