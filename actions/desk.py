@@ -629,6 +629,8 @@ class ViewerDesk:
                 except PlatformError:
                     target = None  # whose it is now cannot be read; the action was theirs
         order = target if isinstance(target, Order) else None
+        if order is not None:
+            self._orders_read().prime(record.target, order)  # `request_of` needs no second read
         action = self._shown(record, order)
         return Answer(
             action=action,
@@ -749,11 +751,13 @@ class ViewerDesk:
 
     async def _order(self, target: str) -> Order | None:
         """An order with its lines; asked for together with others of the same tick and store."""
+        return await self._orders_read().load(target)
+
+    def _orders_read(self) -> DataLoader[str, Order | None]:
         if self._orders is None:
-            self._orders = DataLoader(
-                cast("Any", self._read_orders)
-            )  # it takes errors as answers, which its types do not say
-        return await self._orders.load(target)
+            # It takes errors as answers, which its types do not say.
+            self._orders = DataLoader(cast("Any", self._read_orders))
+        return self._orders
 
     async def _read_orders(self, targets: list[str]) -> list[Order | BaseException | None]:
         stores: dict[str, list[str]] = {}

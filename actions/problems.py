@@ -9,6 +9,7 @@ from typing import Any
 
 from actions.recorded import natives_json, natives_of
 from platforms.errors import PlatformError
+from policies.judge import WITHHELD
 from schema.actions import Action
 from schema.policy import Decision
 from schema.problems import (
@@ -192,6 +193,10 @@ def of_json(found: Mapping[str, Any], capability: Capability) -> Problem:
 
 
 def _said(decision: Decision) -> str:
-    """What the deciding rule tells the asker, of each line once; rules that would have agreed are not heard."""
+    """What the deciding rule tells the asker, of each line once; rules that would have agreed are not heard.
+
+    Staff see a rule of their own in full in the decision; what may be said to a customer leaves it out all the same.
+    """
     deciding = [reason for reason in decision.reasons if reason.rule == decision.reasons[0].rule]
-    return " ".join(dict.fromkeys(reason.customer_message for reason in deciding if reason.customer_message))
+    said = [reason.customer_message for reason in deciding if not reason.staff_only or reason.rule == WITHHELD]
+    return " ".join(dict.fromkeys(filter(None, said)))

@@ -260,6 +260,8 @@ async def test_staff_rules_are_withheld_from_customers_and_kept_in_the_record(sh
     told = [*answer.action.decision.reasons, *answer.problem.decision.reasons]
     assert {(reason.code.value, reason.rule) for reason in told} == {("OTHER", "withheld")}
     assert "final sale" not in answer.problem.customer_message
+    staff = await shop.at(desk).ask(RETURN, returning(), "k2")
+    assert "final sale" not in staff.problem.customer_message, "staff may say it as it stands"
     full = await shop.at(desk).action(answer.action.id)
     assert [reason.rule for reason in full.decision.reasons] == ["the-rule"]
 
@@ -343,6 +345,10 @@ async def test_what_was_asked_for_is_told_with_lines_read_fresh_in_one_call(shop
     found = await asyncio.gather(*(viewer.request_of(action) for action in actions))
     assert shop.shop.reads == ["/orders"]
     assert [(one.lines[0].line.title, one.lines[0].quantity) for one in found] == [("Linen Shirt", 2)] * 3
+    later = shop.at(desk)
+    again = await later.ask(RETURN, returning(2, order="1"), "1")
+    assert (await later.request_of(again.action)).lines[0].line is again.order.lines[0]
+    assert shop.shop.reads == ["/orders"] * 2, "the payload's own read serves"
     ended = await viewer.ask(ActionKind.CANCEL_SUBSCRIPTION, ending("moving"), "k9")
     assert (await viewer.request_of(ended.action)).reason == "moving"
 
