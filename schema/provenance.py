@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import strawberry
 
@@ -53,6 +53,9 @@ class StoreHealth:
 
 class StoreState(Protocol):
     """What a store can tell of itself at once, without a call."""
+
+    #: False where cancelling an order pays nothing back, whatever was captured.
+    refunds_on_cancel: ClassVar[bool]
 
     def health(self) -> StoreHealth: ...
 

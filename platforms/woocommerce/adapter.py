@@ -94,6 +94,7 @@ class WooCommerce(Platform):
     Config = WooCommerceConfig
     api_version = "wc/v3"
     keeps_returns = False
+    refunds_on_cancel: ClassVar[bool] = False
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (
             "Cancelling always puts the goods back into stock and never pays money back: refund a paid order as well."
