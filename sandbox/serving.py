@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -31,27 +31,41 @@ async def serve(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIte
     Raises:
         OSError: the port is taken.
     """
-    listener = listen(host, port)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = _Quiet(config)
-    task = asyncio.create_task(server.serve([listener]))
+    async with serve_all({"": app}, host=host, port=port) as urls:
+        yield urls[""]
+
+
+@asynccontextmanager
+async def serve_all(
+    apps: Mapping[str, Any], *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[dict[str, str]]:
+    """Serve each app on a port of its own and yield their addresses by key; all ended at once.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    listeners: list[socket.socket] = []
+    servers: list[tuple[_Quiet, asyncio.Task[None]]] = []
     try:
-        while not server.ready:
-            if task.done():
-                task.result()
-            await asyncio.sleep(0.005)
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        for app in apps.values():
+            listeners.append(listen(host, port))
+            config = uvicorn.Config(
+                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
+            )
+            server = _Quiet(config)
+            servers.append((server, asyncio.create_task(server.serve([listeners[-1]]))))
+        for server, task in servers:
+            while not server.ready:
+                if task.done():
+                    task.result()
+                await asyncio.sleep(0.005)
+        yield {key: f"http://{host}:{listener.getsockname()[1]}" for key, listener in zip(apps, listeners, strict=True)}
     finally:
-        server.should_exit = True
-        server.force_exit = True
-        with suppress(asyncio.CancelledError):
-            await task
-        listener.close()
+        for server, _ in servers:
+            server.should_exit = True
+            server.force_exit = True
+        for _, task in servers:
+            with suppress(asyncio.CancelledError):
+                await task
+        for listener in listeners:
+            listener.close()

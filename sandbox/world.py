@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -15,7 +15,7 @@ from platforms.base import StoreConfig
 from platforms.registry import PLATFORMS
 from platforms.secrets import SecretText
 from sandbox.faults import Faulty
-from sandbox.serving import serve
+from sandbox.serving import serve_all
 
 POLICIES = Path(__file__).parent / "policies"
 #: The sandbox's own gateway key: its world is gone when it ends, and so is what was sealed with it.
@@ -113,13 +113,9 @@ class Shop:
 @asynccontextmanager
 async def open_shops(now: datetime, plans: tuple[ShopPlan, ...] = PLANS) -> AsyncIterator[dict[str, Shop]]:
     """Serve every simulated store on a loopback port of its own, by store id."""
-    async with AsyncExitStack() as stack:
-        shops = {}
-        for plan in plans:
-            simulator = plan.build(now)
-            faulty = Faulty(simulator, plan.key)
-            shops[plan.key] = Shop(plan, simulator, faulty, await stack.enter_async_context(serve(faulty)))
-        yield shops
+    faulty = {plan.key: Faulty(plan.build(now), plan.key) for plan in plans}
+    async with serve_all(faulty) as urls:
+        yield {plan.key: Shop(plan, faulty[plan.key].app, faulty[plan.key], urls[plan.key]) for plan in plans}
 
 
 def sandbox_settings(
