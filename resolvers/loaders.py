@@ -58,50 +58,49 @@ class OrderSubscriptionsKey(NamedTuple):
     parts: SubscriptionParts
 
 
+class _StoreLoaders:
+    """A loader for each store, made as it is needed: a batch over several would wait for the slowest of them."""
+
+    def __init__(self, load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]) -> None:
+        self._load = load
+        self._by_store: dict[str, DataLoader[Any, Any]] = {}
+
+    def load(self, key: Any) -> asyncio.Future[Any]:
+        loader = self._by_store.get(key.store)
+        if loader is None:
+            loader = self._by_store[key.store] = DataLoader(self._load)
+        return loader.load(key)
+
+
 class RequestLoaders:
     """What is not the viewer's comes back as None, after the same upstream work as what is not there."""
 
     def __init__(self, context: RequestContext) -> None:
         self._context = context
         self._stores = context.services.stores
-        self.order = self._loader(self._orders)
-        self.subscription = self._loader(self._subscriptions)
-        self.product = self._loader(self._products)
-        self.variant = self._loader(self._variants)
-        self.profiles = self._loader(self._profiles)
-        self.profile = self._loader(self._profiles_by_id)
-        self.customer = self._loader(self._customers)
-        self._order_subscriptions = self._loader(self._subscriptions_of_orders)
-
-    def _loader(self, load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]) -> DataLoader[Any, Any]:
-        return DataLoader(load)
+        self.order = _StoreLoaders(self._orders)
+        self.subscription = _StoreLoaders(self._subscriptions)
+        self.product = _StoreLoaders(self._products)
+        self.variant = _StoreLoaders(self._variants)
+        self.profiles = _StoreLoaders(self._profiles)
+        self.profile = _StoreLoaders(self._profiles_by_id)
+        self.customer: DataLoader[Email, Any] = DataLoader(self._customers)
+        self._order_subscriptions = _StoreLoaders(self._subscriptions_of_orders)
 
     # -- batches
 
-    async def _by_store(
+    async def _of_store(
         self,
-        keys: Sequence[Any],
+        keys: list[Any],
         read: Callable[[Platform, list[Any]], Awaitable[Mapping[Any, Any]]],
         operation: Operation,
     ) -> list[Any]:
-        """Asks each store once; an unknown store, or one without the operation, has nothing."""
-        groups: dict[str, list[Any]] = {}
-        for key in keys:
-            groups.setdefault(key.store, []).append(key)
-        answers: dict[Any, Any] = {}
-
-        async def one(store: str, group: list[Any]) -> None:
-            platform = self._stores.get(store)
-            if platform is None or not platform.supports(operation):
-                return
-            answer = await ask(platform, lambda asked: read(asked, group), self._context.patience)
-            if isinstance(answer, PlatformError):
-                answers.update(dict.fromkeys(group, answer))
-            else:
-                answers.update(answer)
-
-        await asyncio.gather(*(one(store, group) for store, group in groups.items()))
-        return [answers.get(key) for key in keys]
+        """Asks the keys' one store once; an unknown store, or one without the operation, has nothing."""
+        platform = self._stores.get(keys[0].store)
+        if platform is None or not platform.supports(operation):
+            return [None] * len(keys)
+        answer = await ask(platform, lambda asked: read(asked, keys), self._context.patience)
+        return [answer if isinstance(answer, PlatformError) else answer.get(key) for key in keys]
 
     async def _orders(self, keys: list[OrderKey]) -> list[Order | PlatformError | None]:
         async def read(platform: Platform, group: list[OrderKey]) -> Mapping[OrderKey, Order]:
@@ -114,7 +113,7 @@ class RequestLoaders:
 
         return [
             self._mine(order, order.owner) if isinstance(order, Order) else order
-            for order in await self._by_store(keys, read, Operation.ORDERS)
+            for order in await self._of_store(keys, read, Operation.ORDERS)
         ]
 
     async def _subscriptions(self, keys: list[SubscriptionKey]) -> list[Subscription | PlatformError | None]:
@@ -126,7 +125,7 @@ class RequestLoaders:
             await self._context.services.desk.held.overlay_subscriptions(platform, found)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 
-        found = await self._by_store(keys, read, Operation.SUBSCRIPTIONS)
+        found = await self._of_store(keys, read, Operation.SUBSCRIPTIONS)
         if self._context.viewer.customer_email is None:
             return found
         return list(await asyncio.gather(*(self._my_subscription(subscription) for subscription in found)))
@@ -146,7 +145,7 @@ class RequestLoaders:
             found = await platform.products(list(dict.fromkeys(key.product for key in group)))
             return {key: found[key.product] for key in group if key.product in found}
 
-        return await self._by_store(keys, read, Operation.PRODUCTS)
+        return await self._of_store(keys, read, Operation.PRODUCTS)
 
     async def _variants(self, keys: list[ProductRef]) -> list[Variant | BaseException | None]:
         refs = [key._replace(variant=None) for key in keys]
@@ -167,7 +166,7 @@ class RequestLoaders:
 
         return [
             found or () if not isinstance(found, PlatformError) else found
-            for found in await self._by_store(keys, read, Operation.PROFILES)
+            for found in await self._of_store(keys, read, Operation.PROFILES)
         ]
 
     async def _profiles_by_id(self, keys: list[ProfileRef]) -> list[CustomerProfile | PlatformError | None]:
@@ -175,7 +174,7 @@ class RequestLoaders:
             found = await platform.profiles_by_id(list(dict.fromkeys(key.native_id for key in group)))
             return {key: found[key.native_id] for key in group if key.native_id in found}
 
-        return await self._by_store(keys, read, Operation.PROFILES_BY_ID)
+        return await self._of_store(keys, read, Operation.PROFILES_BY_ID)
 
     async def _customers(self, keys: list[Email]) -> list[Customer | BaseException | None]:
         return list(
@@ -196,7 +195,7 @@ class RequestLoaders:
             await self._context.services.desk.held.overlay_subscriptions(platform, flat)
             return {key: found.get(key.order, ()) for key in group}
 
-        return await self._by_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
+        return await self._of_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
 
     # -- links
 

@@ -66,14 +66,14 @@ class ReturnsCursor(msgspec.Struct, array_like=True, frozen=True):
     return given, so that one made meanwhile neither repeats another nor hides it.
     """
 
-    orders: str | None = None
-    begun: dict[str, tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]] = {}
+    orders: str | None
+    begun: dict[str, tuple[Annotated[datetime, msgspec.Meta(tz=True)], str]]
 
     @classmethod
     def read(cls, text: str | None) -> ReturnsCursor:
         """Raises BadArgument where the text is no such cursor."""
         if text is None:
-            return cls()
+            return cls(None, {})
         return _read(text, cls)
 
     def text(self) -> str:
