@@ -50,7 +50,13 @@ async def serve_all(
         for app in apps.values():
             listeners.append(listen(host, port))
             config = uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
+                app,
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                server_header=False,
             )
             server = _Quiet(config)
             servers.append((server, asyncio.create_task(server.serve([listeners[-1]]))))
