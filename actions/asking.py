@@ -86,7 +86,7 @@ class Asking:
 
     def canonical(self) -> str:
         """Equal for two requests that ask for the same."""
-        return json.dumps(_plain(self.input), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(_plain(self.input), sort_keys=True, separators=(",", ":"))
 
 
 def check(kind: ActionKind, asked: Any, *, is_staff: bool, stores: Collection[str], in_preview: bool = False) -> Asking:
@@ -196,8 +196,8 @@ def _text(path: tuple[str, ...], text: str | None, most: int, *, needed: bool = 
         return
     if len(text) > most:
         yield _issue(path, f"at most {most} characters")
-    if "\x00" in text:
-        yield _issue(path, "the character U+0000 cannot be kept")
+    if any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text):
+        yield _issue(path, "it holds a character that cannot be kept: U+0000, or half of a pair")
 
 
 def _issue(path: Sequence[str], message: str) -> FieldIssue:

@@ -33,6 +33,7 @@ from actions.recorded import (
     line_json,
     quote_json,
     recorded_lines,
+    was_json,
 )
 from actions.shaping import action_id, action_of, seal_actor
 from platforms.base import CLOCK_SKEW, Platform
@@ -567,19 +568,19 @@ class ViewerDesk:
                     "resolution": given.resolution.value,
                     "returns_before": [one.source.native_id for one in target.returns or ()],
                 }
-            case PauseSubscriptionInput() if isinstance(target, Subscription):
-                before = await self._desk.held.billing_before(platform, target)
-                return {
-                    "until": given.until.isoformat() if given.until else None,
-                    "billing_before": before.isoformat() if before else None,
-                }
-            case CancelSubscriptionInput():
-                return {"reason": given.reason}
-        rests = isinstance(target, Subscription) and target.status is SubscriptionStatus.PAUSED
-        if rests and isinstance(target, Subscription) and not platform.keeps_pauses:
-            before = await self._desk.held.billing_before(platform, target)
-            return {"bill_on": before.isoformat() if before else None}
-        return {"bill_on": None}
+        if not isinstance(target, Subscription):
+            raise TypeError(f"{asking.kind.value} is not asked of an order")
+        was = {"was": was_json(target)}
+        if isinstance(given, CancelSubscriptionInput):
+            return was | {"reason": given.reason}
+        before = await self._desk.held.billing_before(platform, target)
+        if isinstance(given, PauseSubscriptionInput):
+            return was | {
+                "until": given.until.isoformat() if given.until else None,
+                "billing_before": before.isoformat() if before else None,
+            }
+        rests = target.status is SubscriptionStatus.PAUSED and not platform.keeps_pauses
+        return was | {"bill_on": before.isoformat() if rests and before else None}
 
     def _costs_json(self, asked: Asked, decision: Decision) -> dict[str, Any]:
         if asked.kind is not ActionKind.RETURN_ORDER:

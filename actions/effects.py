@@ -15,7 +15,7 @@ from actions import problems
 from actions.held import Held
 from actions.lease import LEASE_SECONDS, SEND_WITHIN, Lease, LeaseLost, take
 from actions.ledger import Ledger, LostRace, Record
-from actions.recorded import TargetChanged, platform_request
+from actions.recorded import TargetChanged, as_it_was, platform_request
 from platforms.base import (
     ORDER_FACTS,
     SUBSCRIPTION_FACTS,
@@ -237,7 +237,8 @@ class Effects:
             if target is None:
                 raise TargetChanged("its target can no longer be read")
             request = platform_request(record, target, today=self.held.today(platform))
-            done = await self._happened(platform, record, request)
+            asked = platform_request(record, as_it_was(record, target), today=self.held.today(platform))
+            done = await self._happened(platform, record, asked)
         except (PlatformError, TargetChanged) as error:
             await self._later(record, lease, str(error))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,6 +35,7 @@ from schema.vocabulary import (
     RefundDestination,
     RequestedResolution,
     ReturnReason,
+    SubscriptionStatus,
     TimeBasis,
     Verdict,
 )
@@ -246,6 +248,26 @@ def line_json(line: RecordedLine) -> Json:
 
 def day_of(found: str | None) -> date | None:
     return date.fromisoformat(found) if found else None
+
+
+def was_json(subscription: Subscription) -> Json:
+    """How a subscription stood when something was asked of it."""
+    billing = subscription.next_billing_at
+    return {"status": subscription.status.value, "next_billing_at": billing.isoformat() if billing else None}
+
+
+def as_it_was(record: Record, target: Order | Subscription) -> Order | Subscription:
+    """The target with the status and the next bill that a subscription had when something was asked of it.
+
+    Whether a change has happened is told by what is different from then; an order's adapter leaves marks instead.
+    """
+    was = record.request.get("was")
+    if was is None or not isinstance(target, Subscription):
+        return target
+    found = copy(target)
+    found.status = SubscriptionStatus(was["status"])
+    found.next_billing_at = day_of(was["next_billing_at"])
+    return found
 
 
 def platform_request(record: Record, target: Order | Subscription, *, today: date) -> Request:

@@ -145,6 +145,7 @@ END = ActionKind.CANCEL_SUBSCRIPTION
         (CANCEL, CancelOrderInput(order_id="Order:nowhere:1"), ["input.orderId"]),
         (CANCEL, CancelOrderInput(order_id="Order:shop:1", note="n" * 1001), ["input.note"]),
         (CANCEL, CancelOrderInput(order_id="Order:shop:1", note="a\x00b"), ["input.note"]),
+        (CANCEL, CancelOrderInput(order_id="Order:shop:1", note="half \ud83d"), ["input.note"]),
         (RETURN, of_lines(), ["input.lines"]),
         (RETURN, of_lines(*(line(f"OrderLine:shop:1:{n}") for n in range(101))), ["input.lines"]),
         (RETURN, of_lines(line(quantity=0)), ["input.lines.0.quantity"]),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from actions.tables import held_returns, pauses
-from platforms.base import ORDER_FACTS
+from platforms.base import ORDER_FACTS, Done
 from schema.parts import OrderParts, SubscriptionParts
 from schema.vocabulary import (
     ActionKind,
@@ -148,3 +148,22 @@ async def test_an_ended_subscription_is_not_paused(shop: World) -> None:
     await shop.at(desk).ask(PAUSE, pausing(shop.shop.next_bill + timedelta(days=60)), "k1")
     ended = await shop.at(desk).ask(ActionKind.CANCEL_SUBSCRIPTION, ending(), "k2")
     assert ended.subscription.status is SubscriptionStatus.CANCELLED
+
+
+async def test_whether_a_resume_happened_is_told_by_what_is_different_from_when_it_was_asked(shop: World) -> None:
+    class Compares(BareAdapter):
+        async def happened(self, request: Any, since: Any) -> Any:
+            now = (await self.subscriptions(["9"], SubscriptionParts.NONE))["9"]
+            assert request.subscription.status is SubscriptionStatus.PAUSED
+            return Done() if now.next_billing_at != request.subscription.next_billing_at else None
+
+    desk = await shop.desk(Compares)
+    await shop.at(desk).ask(PAUSE, pausing(shop.shop.next_bill + timedelta(days=60)), "k1")
+    shop.faults.set("drop-after")
+    lost = await shop.at(desk).ask(RESUME, resuming(), "k2")
+    assert lost.action.state is ActionState.UNKNOWN
+    shop.faults.set()
+    await shop.sweep(desk)
+    again = await shop.at(desk).ask(RESUME, resuming(), "k2")
+    assert (again.action.state, again.subscription.status) == (ActionState.SUCCEEDED, SubscriptionStatus.ACTIVE)
+    assert len(shop.shop.writes) == 2
