@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from policies.facts import ENUMS, FACTS, SETS, UNSAID, Absent, Facts, FactSpec, FactType, words
-from schema.vocabulary import RequestedResolution, RequestFact
+from policies.facts import ENUMS, FACTS, SETS, UNKNOWN, UNSAID, Absent, Facts, FactSpec, FactType, words
+from schema.vocabulary import RequestedResolution
 
 
 class Open(Enum):
@@ -32,6 +32,9 @@ Truth: TypeAlias = "bool | Open"
 UNKNOWN_FACT: Final = 'UNKNOWN: No value with name "'
 
 WORDS: Final[Mapping[str, tuple[type[Enum], ...]]] = words()
+
+#: So many answers a condition keeps.
+_MEMORY: Final = 1024
 
 _TYPES: Final = {
     FactType.TEXT: cel.Type.STRING,
@@ -107,6 +110,8 @@ class Condition:
     _program: Any
     _readers: tuple[tuple[str, Callable[[Any], Any] | None], ...]
     _constants: Mapping[str, Any]
+    #: Answers by the values of the facts: a condition is a pure function of them.
+    _known: dict[tuple[Any, ...], Truth]
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -119,23 +124,42 @@ class Condition:
 
     def truth(self, facts: Facts, window: Mapping[str, Any] | None = None) -> Truth:
         """The answer over these facts; `window` has what only the rule's own window knows."""
-        data = dict(self._constants)
-        unsaid: list[RequestFact] = []
+        values: list[Any] = []
+        unsaid = False
         for name, convert in self._readers:
             value = window[name] if window is not None and name in window else facts[name]
             if isinstance(value, Absent):
-                if value is UNSAID:
+                unsaid = unsaid or value is UNSAID
+                values.append(UNKNOWN)
+            elif convert is None:
+                values.append(tuple(value) if isinstance(value, list) else value)
+            else:
+                values.append(convert(value))
+        key = tuple(values)
+        truth = self._known.get(key)
+        if truth is None:
+            truth = self._evaluate(key)
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
+            self._known[key] = truth
+        if unsaid and truth is Open.UNKNOWN:
+            for name, _ in self._readers:
+                if facts[name] is UNSAID:
                     detail = FACTS[name].request
                     assert detail is not None
-                    unsaid.append(detail)
-                continue
-            data[name] = value if convert is None else convert(value)
+                    facts.touched.add(detail)
+        return truth
+
+    def _evaluate(self, values: tuple[Any, ...]) -> Truth:
+        data = dict(self._constants)
+        for (name, _), value in zip(self._readers, values, strict=True):
+            if value is not UNKNOWN:
+                data[name] = list(value) if isinstance(value, tuple) else value
         answer = self._program.eval(data=data)
         value = answer.value()
         if answer.type() == cel.Type.BOOL and isinstance(value, bool):
             return value
         if answer.type() == cel.Type.ERROR and isinstance(value, str) and value.startswith(UNKNOWN_FACT):
-            facts.touched.update(unsaid)
             return Open.UNKNOWN
         return Open.ERROR
 
@@ -192,6 +216,7 @@ def compile_condition(source: str) -> Condition:
         _program=run.compile(source),
         _readers=tuple((name, _to_cel(FACTS[name])) for name in names),
         _constants=constants,
+        _known={},
     )
 
 

@@ -64,7 +64,7 @@ _RANGE = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})")
 _CURRENCIES: Final = frozenset(list_currencies())
 
 _POLICY_WORDS = ("policy", "stores", "approver", "expires", "rules", "cases")
-_RULE_WORDS = (
+RULE_WORDS = (
     "id", "action", "per", "for", "when", "unless", "window", "seasons", "overrides", "min_cycles", "max_pause",
     "limit", "over", "then", "on_miss", "on_unknown", "code", "say", "offer", "approver", "expires", "audience",
     "mode",
@@ -431,7 +431,7 @@ class _Reader:
     # -- a rule
 
     def _rule(self, node: Node, place: int) -> Rule:
-        words = self.mapping(node, _RULE_WORDS, "a rule")
+        words = self.mapping(node, RULE_WORDS, "a rule")
         for needed in ("id", "action"):
             if needed not in words:
                 self.wrong(node, f"a rule needs the word {needed}")
@@ -491,6 +491,7 @@ class _Reader:
             terms=terms, then=then, on_miss=on_miss, on_unknown=on_unknown, code=code or default_code, say=say,
             offers=offers, approver=approver, expires_hours=hours, audience=audience, shadow=shadow,
             line=node.start_mark.line + 1, named=tuple(named), counts_from=counts_from, resolutions=resolutions,
+            returns=ActionKind.RETURN_ORDER in actions,
         )  # fmt: skip
 
     def _actions(self, node: Node) -> frozenset[ActionKind]:

@@ -26,7 +26,7 @@ from policies.judge import Judgement
 from policies.messages import IN_PROGRESS
 from policies.policy import Policy
 from policies.processor import PolicyProcessor, as_told_to, zone_of
-from policies.rules import SEVERITY, FeeTerms, Finding, Limit, MaxPause
+from policies.rules import FeeTerms, Finding, Limit, MaxPause, severity
 from schema.actions import Viewer
 from schema.order import Order, OrderLine
 from schema.policy import Decision, Eligibility, RequestAssumption
@@ -94,6 +94,9 @@ class _Asking:
         self.now = now
         self.assuming = assuming or RequestAssumption()
         self.needs_until = needs_until
+        rules = self.policy.rules_of(kind) if self.policy else ()
+        #: Whether a rule looks at the resolution that is asked for.
+        self.by_resolution = any(rule.resolutions for rule in rules) or self.names("request.resolution")
 
     # -- one request, some of it open
 
@@ -103,7 +106,7 @@ class _Asking:
         whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid)
         if RequestFact.QUANTITY in open_:
             whole.least = min((line_value(row.line, 1) for row in asked.lines), default=Decimal(0))
-        found = self.processor.judge(asked, whole, lines)
+        found = self.processor.judge(asked, whole, lines, on_trial=False)
         waiting = [detail for detail in _ORDER if detail in whole.touched and detail in open_]
         if not waiting or _settled(found, whole):
             if found.verdict is Verdict.DENY:
@@ -211,8 +214,10 @@ class _Asking:
         if self.kind is not ActionKind.RETURN_ORDER:
             return self.answer(asked, details)
         first, *others = self.resolutions()
-        found = self.answer(replace(asked, resolution=first), details)
-        if not others:
+        if first is not RequestedResolution.REFUND:  # what is left out is REFUND
+            asked = replace(asked, resolution=first)
+        found = self.answer(asked, details)
+        if not others or self._allows_as_well(found, others):
             return found
         answers = [found, *(self.answer(replace(asked, resolution=each), details) for each in others)]
         joined = _joined(answers)
@@ -220,19 +225,32 @@ class _Asking:
             joined.depends_on.add(RequestFact.RESOLUTION)
         return joined
 
+    def _allows_as_well(self, found: _Answer, others: Sequence[RequestedResolution]) -> bool:
+        """Whether what is allowed for a refund is for the others too: all that allows it offers them, none asks."""
+        if found.verdicts != {Verdict.ALLOW} or found.depends_on or self.by_resolution:
+            return False
+        return all(
+            each.grants and {offer.resolution for offer in each.offers}.issuperset(others)
+            for each in found.best[1].findings
+        )
+
 
 def _settled(found: Judgement, whole: Facts) -> bool:
-    """Whether a refusal stands whatever the open details are: by a rule that did not wait for any."""
+    """Whether a refusal stands whatever the open details are: by a rule or check that did not wait for any.
+
+    That nothing allows it is no such check: a rule that speaks against it may take its place.
+    """
     return any(
         each.verdict is Verdict.DENY
         and each.open is None
+        and (each.rule is not None or bool(each.looked_at))
         and not (each.rule is not None and isinstance(each.rule.terms, Limit) and RequestFact.QUANTITY in whole.touched)
         for each in found.findings
     )
 
 
 def _rank(answer: _Answer) -> int:
-    return SEVERITY[answer.best[1].verdict]
+    return severity(answer.best[1].verdict)
 
 
 def _joined(answers: Sequence[_Answer]) -> _Answer:

@@ -17,6 +17,7 @@ from policies.messages import (
     NO_RULE,
     NOT_OFFERED,
     OF_CODE,
+    Say,
     choose,
     show_day,
     show_instant,
@@ -24,7 +25,7 @@ from policies.messages import (
     tell,
 )
 from policies.policy import Policy
-from policies.rules import SEVERITY, Charge, Finding
+from policies.rules import Charge, Finding, Rule, severity
 from policies.windows import Counted, days_late
 from schema.policy import Condition, DecisionReason, Fact
 from schema.values import Money
@@ -47,8 +48,13 @@ class Judgement:
     until: datetime | None
 
 
-def judge(policy: Policy | None, kind: ActionKind, whole: Facts, lines: Sequence[Facts]) -> Judgement:
-    """What the rules and the gateway itself say. `lines` are those asked for, or for a cancellation all of them."""
+def judge(
+    policy: Policy | None, kind: ActionKind, whole: Facts, lines: Sequence[Facts], *, on_trial: bool = True
+) -> Judgement:
+    """What the rules and the gateway itself say. `lines` are those asked for, or for a cancellation all of them.
+
+    Without `on_trial`, rules in shadow mode are passed over.
+    """
     findings: list[Finding] = []
     shadow: list[Finding] = []
     charges: list[tuple[Finding, Charge]] = []
@@ -73,23 +79,27 @@ def judge(policy: Policy | None, kind: ActionKind, whole: Facts, lines: Sequence
     else:
         open_lines = list(lines)
     if not refused and (open_lines or not lines):
-        _apply_rules(policy, kind, whole, open_lines, findings, shadow, charges)
+        rules = policy.rules_of(kind) if policy is not None else ()
+        if not on_trial:
+            rules = tuple(rule for rule in rules if not rule.shadow)
+        _apply_rules(rules, kind, whole, open_lines, findings, shadow, charges)
     verdict = Verdict.ALLOW
     for finding in findings:
-        if finding.verdict is not None and SEVERITY[finding.verdict] > SEVERITY[verdict]:
+        if finding.verdict is not None and severity(finding.verdict) > severity(verdict):
             verdict = finding.verdict
     costly = costs_need_a_person(verdict, charges)
     if costly is not None:
         findings.append(costly)
         verdict = Verdict.REVIEW
-    findings.sort(key=lambda finding: -SEVERITY[finding.verdict or Verdict.ALLOW])
+    if len(findings) > 1:
+        findings.sort(key=lambda finding: -severity(finding.verdict))
     return Judgement(
         verdict, findings, shadow, charges if verdict is not Verdict.DENY else [], _until(verdict, findings)
     )
 
 
 def _apply_rules(
-    policy: Policy | None,
+    rules: Sequence[Rule],
     kind: ActionKind,
     whole: Facts,
     lines: Sequence[Facts],
@@ -99,9 +109,8 @@ def _apply_rules(
 ) -> None:
     granted_whole = False
     granted: set[int] = set()
-    for rule in policy.rules_of(kind) if policy is not None else ():
+    for rule in rules:
         per_request_fee_taken = False
-        touched = set(whole.touched) if rule.shadow else None
         for place, facts in enumerate(lines) if rule.per_line else ((-1, whole),):
             found = rule.find(facts)
             if found is None:
@@ -121,8 +130,6 @@ def _apply_rules(
                     granted_whole = True
                 else:
                     granted.add(place)
-        if touched is not None:  # a rule on trial asks for nothing
-            whole.touched.intersection_update(touched)
     if granted_whole:
         return
     wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
@@ -183,7 +190,7 @@ def reason(finding: Finding, locale: str) -> DecisionReason:
     return DecisionReason(
         code=finding.code,
         rule=rule.id if rule is not None else builtin.BUILT_IN,
-        customer_message=tell(choose(say, locale), facts, _own(finding, locale), locale),
+        customer_message=_message(say, finding, locale),
         line=facts.line,
         facts=rows,
         internal=internal,
@@ -191,8 +198,21 @@ def reason(finding: Finding, locale: str) -> DecisionReason:
     )
 
 
+def _message(say: Say, finding: Finding, locale: str) -> str:
+    template = choose(say, locale)
+    if not template.names:
+        return template.fixed
+    return tell(template, finding.facts, _own(finding, locale), locale)
+
+
 def _own(finding: Finding, locale: str) -> dict[str, str]:
-    return {name: _worded(value, finding.facts, locale) for name, value in finding.own.items()}
+    own: dict[str, Any] = dict(finding.own)
+    if (counted := finding.counted) is not None:
+        own["days"] = counted.length.count
+        own["length"] = counted.length
+        own["allowed_until"] = counted
+        own["days_late"] = days_late(finding.facts.now, counted.until, finding.facts.zone)
+    return {name: _worded(value, finding.facts, locale) for name, value in own.items()}
 
 
 def _worded(value: Any, facts: Facts, locale: str) -> str:
@@ -254,7 +274,7 @@ def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
     say = finding.say or FEE_TEXT[charge.kind.name]
     return Condition(
         kind=charge.kind,
-        text=tell(choose(say, locale), finding.facts, _own(finding, locale), locale),
+        text=_message(say, finding, locale),
         amount=charge.amount,
         percent=charge.percent,
         line_native_id=charge.line_native_id,

@@ -54,10 +54,13 @@ class Template:
 
     text: str
     pieces: tuple[Piece, ...]
+    #: The names in braces, in order.
+    names: tuple[str, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(piece[0] for piece in self.pieces if isinstance(piece, tuple))
+    def fixed(self) -> str:
+        """The text where it names nothing."""
+        return self.fill(lambda name: "")
 
     def fill(self, value_of: Callable[[str], str]) -> str:
         return "".join(piece if isinstance(piece, str) else value_of(piece[0]) for piece in self.pieces)
@@ -86,7 +89,7 @@ def parse_template(text: str) -> Template:
             pieces.append((name,))
     if end < len(text):
         pieces.append(text[end:])
-    return Template(text, tuple(pieces))
+    return Template(text, tuple(pieces), tuple(piece[0] for piece in pieces if isinstance(piece, tuple)))
 
 
 Say = Mapping[str, Template]

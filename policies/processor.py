@@ -181,9 +181,9 @@ class PolicyProcessor:
                 line.update(unsaid)
         return whole, lines
 
-    def judge(self, asked: Asked, whole: Facts, lines: Sequence[Facts]) -> Judgement:
+    def judge(self, asked: Asked, whole: Facts, lines: Sequence[Facts], *, on_trial: bool = True) -> Judgement:
         """The verdict over facts, not yet in words."""
-        return judge(self._by_store.get(asked.store.key), asked.kind, whole, lines)
+        return judge(self._by_store.get(asked.store.key), asked.kind, whole, lines, on_trial=on_trial)
 
     def decide(self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en") -> Decision:
         """What the policy says of one asked-for thing, as this viewer may hear it.
@@ -237,7 +237,7 @@ class PolicyProcessor:
             return []
         alternatives: dict[RequestedResolution, Alternative] = {}
         for finding in found.findings:
-            for offer in finding.offers:
+            for offer in finding.offers if finding.verdict is not Verdict.ALLOW else ():
                 if offer.resolution in alternatives:
                     continue
                 instead = replace(asked, resolution=offer.resolution)
@@ -289,7 +289,7 @@ class PolicyProcessor:
         left = totals.refundable.presentment
         currency = left.currency_code
         if asked.kind is ActionKind.CANCEL_ORDER:
-            if asked.refund is RefundChoice.NONE:
+            if asked.refund is RefundChoice.NONE or not asked.store.state.refunds_on_cancel:
                 return None
             return Quote(
                 items=totals.subtotal.presentment,

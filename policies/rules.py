@@ -22,7 +22,11 @@ from schema.vocabulary import (
     Verdict,
 )
 
-SEVERITY: Final[Mapping[Verdict, int]] = {Verdict.ALLOW: 0, Verdict.REVIEW: 1, Verdict.DENY: 2}
+
+def severity(verdict: Verdict | None) -> int:
+    """DENY before REVIEW before ALLOW; a fee weighs nothing."""
+    return 2 if verdict is Verdict.DENY else 1 if verdict is Verdict.REVIEW else 0
+
 
 #: The words of `for:` and the fact each looks at.
 SCOPE_WORDS: Final[Mapping[str, str]] = {
@@ -222,6 +226,8 @@ class Rule:
     named: tuple[str, ...] = ()
     #: The facts its window counts from, in the order of the chain.
     counts_from: tuple[str, ...] = ()
+    #: Whether it speaks of returns, whose resolution it must name.
+    returns: bool = False
     #: Resolutions it speaks of by itself.
     resolutions: frozenset[RequestedResolution] = frozenset()
 
@@ -280,7 +286,7 @@ class Rule:
         return self.then in (Verdict.ALLOW, Verdict.REVIEW)
 
     def _open(self, facts: Facts, why: Open) -> Finding:
-        wanted = facts["request.resolution"] if ActionKind.RETURN_ORDER in self.actions else None
+        wanted = facts["request.resolution"] if self.returns else None
         grants = self.grants and self.grants_review(wanted)
         return Finding(self, self.on_unknown, ReasonCode.FACT_MISSING, facts, grants=grants, open=why)
 
@@ -294,13 +300,13 @@ class Rule:
         counted: Counted | None = None,
         code: ReasonCode | None = None,
     ) -> Finding:
-        late: Mapping[str, Any] = {}
-        if counted is not None:
-            late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
-        offers = tuple(
-            offer for offer in self.offers if offer.when is None or offer.when.truth(facts, late) is True
-        ) if self.offers else ()  # fmt: skip
-        wanted = facts["request.resolution"] if ActionKind.RETURN_ORDER in self.actions else None
+        offers: tuple[Offer, ...] = ()
+        if self.offers:
+            late: Mapping[str, Any] = {}
+            if counted is not None:
+                late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
+            offers = tuple(each for each in self.offers if each.when is None or each.when.truth(facts, late) is True)
+        wanted = facts["request.resolution"] if self.returns else None
         if offers and verdict is not Verdict.ALLOW and any(offer.resolution is wanted for offer in offers):
             return Finding(
                 self, Verdict.ALLOW, ReasonCode.OK, facts, grants=True, own=own or {}, extra=extra, counted=counted
@@ -315,7 +321,7 @@ class Rule:
             say = None if self.terms is not None else self.say
             return Finding(
                 self, verdict, ReasonCode.OK, facts, grants=speaks, say=say, own=own or {}, extra=extra,
-                counted=counted,
+                counted=counted, offers=offers,
             )  # fmt: skip
         return Finding(
             self,
@@ -360,17 +366,7 @@ class Rule:
         # Of several possible ends the one that promises least, and blames least.
         chosen = (min if met[0] else max)(ends, key=lambda counted: counted.until)
         assert self.then is not None
-        return self._says(
-            self.then if met[0] else self.on_miss,
-            facts,
-            own={
-                "days": str(chosen.length.count),
-                "length": str(chosen.length),
-                "allowed_until": chosen,
-                "days_late": str(days_late(facts.now, chosen.until, facts.zone)),
-            },
-            counted=chosen,
-        )
+        return self._says(self.then if met[0] else self.on_miss, facts, counted=chosen)
 
     def _min_cycles(self, terms: MinCycles, facts: Facts) -> Finding:
         completed = facts.known("subscription.cycles_completed")
@@ -400,7 +396,7 @@ class Rule:
         )
 
     def _limit(self, terms: Limit, facts: Facts, applies: Truth) -> Finding | None:
-        currency, history = facts.currency, facts.history
+        currency = facts.currency
         code: ReasonCode | None = None
         own: dict[str, Any] = {}
         extra: tuple[tuple[str, str], ...] = ()
@@ -408,15 +404,21 @@ class Rule:
             ("customer.refund_count_90d", terms.refunds_90d, facts.known("customer.refund_count_90d")),
             ("customer.return_count_90d", terms.returns_90d, facts.known("customer.return_count_90d")),
         ):
-            if allowed is not None and (had is None or had >= allowed):
+            if allowed is not None and had is None:
+                return self._open(facts, Open.UNKNOWN)
+            if allowed is not None and had >= allowed:
                 code, own = ReasonCode.VELOCITY_LIMIT, {"amount": str(had), "limit": str(allowed)}
                 extra = ((name, str(had)), ("limit", str(allowed)))
         if terms.request is not None or terms.customer_90d is not None:
             amount = self._amount(facts)
             if amount is None:
                 return self._open(facts, Open.UNKNOWN)
-            had = facts.known("customer.refund_total_90d") if facts.asked is None else None
-            before = had.amount if had is not None else history.refund_total_90d.get(currency, Decimal(0))
+            before = Decimal(0)
+            if terms.customer_90d is not None:
+                total = facts.known("customer.refund_total_90d")
+                if total is None:
+                    return self._open(facts, Open.UNKNOWN)
+                before = total.amount
             for which, amounts, add in (
                 (ReasonCode.VELOCITY_LIMIT, terms.customer_90d, before),
                 (ReasonCode.AMOUNT_OVER_LIMIT, terms.request, Decimal(0)),

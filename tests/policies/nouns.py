@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 from policies.asked import Asked, AskedLine, History
 from policies.processor import PolicyProcessor
@@ -42,6 +43,8 @@ ACME = Path(__file__).parents[2] / "sandbox" / "policies"
 
 class Quiet:
     """A store that tells nothing of itself."""
+
+    refunds_on_cancel: ClassVar[bool] = True
 
     def health(self) -> StoreHealth:
         return StoreHealth(status=HealthStatus.OK)
@@ -155,6 +158,9 @@ def order(
         fulfillments=parcels if parcels_read else None,
         returns=[],
         refunds=[],
+        shipping_address=None,
+        billing_address=None,
+        status_url=None,
         disputed=disputed,
         customer_segments=segments if segments is not None else [],
         customer_tags=customer_tags if customer_tags is not None else [],
@@ -181,6 +187,7 @@ def subscription(
         next_billing_at=next_billing,
         cycles_completed=cycles,
         created_at=ago(days=70),
+        origin_order_ref=None,
     )
 
 

@@ -290,10 +290,9 @@ def test_a_resolution_that_no_rule_names_is_refused(acme: PolicyProcessor) -> No
 
 def test_being_over_a_limit_never_helps(tmp_path: Path) -> None:
     only = load(
-        "policy: p\nstores: [us]\nrules:\n"
-        "  - {id: cap, action: RETURN_ORDER, limit: {request: 10}, over: REVIEW}\n",
+        "policy: p\nstores: [us]\nrules:\n  - {id: cap, action: RETURN_ORDER, limit: {request: 10}, over: REVIEW}\n",
         tmp_path,
-    )  # fmt: skip
+    )
     assert _decide(only, asked_return(order(Goods(delivered=ago(days=1))))).verdict is Verdict.DENY
 
 
@@ -308,7 +307,7 @@ def test_a_limit_in_a_currency_that_it_does_not_have_never_allows(tmp_path: Path
         "policy: p\nstores: [us]\nrules:\n  - {id: ok, action: RETURN_ORDER, then: ALLOW}\n"
         "  - {id: cap, action: RETURN_ORDER, limit: {request: {USD: 1000}}, over: REVIEW}\n",
         tmp_path,
-    )  # fmt: skip
+    )
     foreign = order(Goods(delivered=ago(days=1)), key="eu")
     what = Asked(ActionKind.RETURN_ORDER, STORES["us"], order=foreign, lines=asked_return(foreign).lines)
     decision = _decide(mixed, what)

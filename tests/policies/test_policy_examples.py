@@ -36,9 +36,11 @@ def test_the_files_that_are_shipped_hold_no_mistake(file: Path) -> None:
 
 
 def test_a_case_that_does_not_come_out_says_how(tmp_path: Path) -> None:
-    text = (EXAMPLES / "grocery.yaml").read_text().replace(
-        "expect: {verdict: DENY, rule: cancel-early, code: WINDOW_EXPIRED}", "expect: {verdict: ALLOW}"
-    )  # fmt: skip
+    text = (
+        (EXAMPLES / "grocery.yaml")
+        .read_text()
+        .replace("expect: {verdict: DENY, rule: cancel-early, code: WINDOW_EXPIRED}", "expect: {verdict: ALLOW}")
+    )
     (tmp_path / "p.yaml").write_text(text)
     wrong = [each for each in run_cases(PolicyProcessor.load(tmp_path, STORES)) if not each.ok]
     assert [(each.case.name, each.differences) for each in wrong] == [

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from policies.check import check, facts_table
+from policies.document import RULE_WORDS
 from policies.errors import PolicyError
-from policies.facts import FACTS
+from policies.facts import FACTS, Audience
+from policies.messages import OWN_NAMES
 from policies.processor import PolicyProcessor
+from policies.rules import SCOPE_WORDS
 from tests.policies.nouns import STORES, load, store
 
 HEAD = "policy: p\nstores: [us, eu]\nrules:\n"
@@ -28,7 +31,10 @@ def _issues(text: str, folder: Path) -> list[str]:
     ("rule", "issue"),
     [
         (f"{{id: a, {RETURN}, than: ALLOW}}", "4:35: a rule has no word than (did you mean then?)"),
-        ("{id: a, action: RETRUN_ORDER, then: ALLOW}", "4:21: an action cannot be RETRUN_ORDER (did you mean RETURN_ORDER?)"),
+        (
+            "{id: a, action: RETRUN_ORDER, then: ALLOW}",
+            "4:21: an action cannot be RETRUN_ORDER (did you mean RETURN_ORDER?)",
+        ),
         (f"{{id: a, {RETURN}, then: ALOW}}", "4:41: then cannot be ALOW (did you mean ALLOW?)"),
         (f"{{id: a, {RETURN}}}", "4:5: the rule says nothing (it needs then, window, limit, min_cycles or max_pause)"),
         (f"{{id: A b, {RETURN}, then: ALLOW}}", "4:10: a rule's id has small letters, digits, - and _"),
@@ -66,13 +72,31 @@ def _issues(text: str, folder: Path) -> list[str]:
             f"{{id: a, {RETURN}, limit: {{request: {{USD: 1, EUR: 1, EURO: 1}}}}, over: REVIEW}}",
             "4:69: EURO is no currency (did you mean EUR?)",
         ),
-        (f"{{id: a, {RETURN}, limit: {{request: {{USD: 1, EUR: -1}}}}, over: REVIEW}}", "4:66: request is an amount, not below 0"),
-        (f"{{id: a, {RETURN}, limit: {{request: {{USD: 1, EUR: x}}}}, over: REVIEW}}", "4:66: request is an amount, such as 4.95"),
-        (f"{{id: a, {RETURN}, limit: {{returns_90d: 3}}}}", "4:5: a limit needs the word over (over: REVIEW or over: DENY)"),
-        (f"{{id: a, {RETURN}, window: {{days: 30}}}}", "4:43: a window has either from or before (from: DELIVERED or before: NEXT_BILLING)"),
-        (f"{{id: a, {RETURN}, window: {{days: 30, from: DELIVRED}}}}", "4:60: from cannot be DELIVRED (did you mean DELIVERED?)"),
+        (
+            f"{{id: a, {RETURN}, limit: {{request: {{USD: 1, EUR: -1}}}}, over: REVIEW}}",
+            "4:66: request is an amount, not below 0",
+        ),
+        (
+            f"{{id: a, {RETURN}, limit: {{request: {{USD: 1, EUR: x}}}}, over: REVIEW}}",
+            "4:66: request is an amount, such as 4.95",
+        ),
+        (
+            f"{{id: a, {RETURN}, limit: {{returns_90d: 3}}}}",
+            "4:5: a limit needs the word over (over: REVIEW or over: DENY)",
+        ),
+        (
+            f"{{id: a, {RETURN}, window: {{days: 30}}}}",
+            "4:43: a window has either from or before (from: DELIVERED or before: NEXT_BILLING)",
+        ),
+        (
+            f"{{id: a, {RETURN}, window: {{days: 30, from: DELIVRED}}}}",
+            "4:60: from cannot be DELIVRED (did you mean DELIVERED?)",
+        ),
         (f"{{id: a, {RETURN}, window: {{days: 3.5, from: DELIVERED}}}}", "4:50: days is a whole number, at least 1"),
-        (f"{{id: a, {RETURN}, window: {{hours: 2, days: 1, from: DELIVERED}}}}", "4:43: window has one of minutes, hours, days, months"),
+        (
+            f"{{id: a, {RETURN}, window: {{hours: 2, days: 1, from: DELIVERED}}}}",
+            "4:43: window has one of minutes, hours, days, months",
+        ),
         (
             f"{{id: a, {RETURN}, window: {{days: 30, before: NEXT_BILLING}}}}",
             "4:43: only subscriptions have a next billing",
@@ -87,7 +111,8 @@ def _issues(text: str, folder: Path) -> list[str]:
             "4:113: this override is never reached: an earlier one matches first (put it first)",
         ),
         (
-            f"{{id: a, {RETURN}, window: {{days: 9, from: ORDERED}}, seasons: [{{ordered: 2026-11-01, until: 2027-01-01}}]}}",
+            f"{{id: a, {RETURN}, window: {{days: 9, from: ORDERED}}, "
+            "seasons: [{ordered: 2026-11-01, until: 2027-01-01}]}",
             "4:89: ordered is two days, such as 2026-11-01..2026-12-24",
         ),
         (
@@ -96,9 +121,18 @@ def _issues(text: str, folder: Path) -> list[str]:
         ),
         (f"{{id: a, {RETURN}, then: {{fee: RESTOCKING_FEE, percent: 110}}}}", "4:72: percent is at most 100"),
         (f"{{id: a, {RETURN}, then: ALLOW, over: DENY}}", "4:54: over belongs to a limit"),
-        (f"{{id: a, {RETURN}, then: ALLOW, on_unknown: ALLOW}}", "4:60: this verdict cannot be ALLOW (one of DENY, REVIEW)"),
-        (f"{{id: a, {RETURN}, then: DENY, code: FINAL_SAEL}}", "4:53: code cannot be FINAL_SAEL (did you mean FINAL_SALE?)"),
-        (f"{{id: a, {RETURN}, then: DENY, say: 'No {{line.titel}}'}}", "4:52: a message cannot name line.titel (did you mean line.title?)"),
+        (
+            f"{{id: a, {RETURN}, then: ALLOW, on_unknown: ALLOW}}",
+            "4:60: this verdict cannot be ALLOW (one of DENY, REVIEW)",
+        ),
+        (
+            f"{{id: a, {RETURN}, then: DENY, code: FINAL_SAEL}}",
+            "4:53: code cannot be FINAL_SAEL (did you mean FINAL_SALE?)",
+        ),
+        (
+            f"{{id: a, {RETURN}, then: DENY, say: 'No {{line.titel}}'}}",
+            "4:52: a message cannot name line.titel (did you mean line.title?)",
+        ),
         (f"{{id: a, {RETURN}, then: DENY, say: '{{days}} days'}}", "4:52: this rule does not know {days}"),
         (f"{{id: a, {RETURN}, then: DENY, say: 'a }} b'}}", "4:52: a loose }: write }} for a brace"),
         (
@@ -107,18 +141,24 @@ def _issues(text: str, folder: Path) -> list[str]:
         ),
         (f"{{id: a, {RETURN}, for: {{tag: [x]}}, then: DENY}}", "4:41: for has no word tag (did you mean tags?)"),
         (f"{{id: a, {RETURN}, for: {{stores: [uk]}}, then: DENY}}", "4:50: the policy has no store uk (us, eu)"),
-        (f"{{id: a, {RETURN}, for: {{countries: [Germany]}}, then: DENY}}", "4:53: Germany is no country (two capital letters of ISO 3166-1, such as DE)"),
+        (
+            f"{{id: a, {RETURN}, for: {{countries: [Germany]}}, then: DENY}}",
+            "4:53: Germany is no country (two capital letters of ISO 3166-1, such as DE)",
+        ),
         (
             f"{{id: a, {RETURN}, per: request, for: {{tags: [x]}}, then: DENY}}",
             "4:40: a rule per request cannot speak of a line: line.tags (per: line)",
         ),
-        ("{id: a, action: [CANCEL_ORDER, PAUSE_SUBSCRIPTION], then: DENY}", "4:21: one rule speaks either of orders or of subscriptions"),
+        (
+            "{id: a, action: [CANCEL_ORDER, PAUSE_SUBSCRIPTION], then: DENY}",
+            "4:21: one rule speaks either of orders or of subscriptions",
+        ),
         ("{id: a, action: CANCEL_SUBSCRIPTION, max_pause: {days: 3}}", "4:53: max_pause belongs to PAUSE_SUBSCRIPTION"),
         (f"{{id: a, id: b, {RETURN}, then: DENY}}", "4:13: id is written twice"),
         (f"{{id: a, {RETURN}, mode: shadwo, then: DENY}}", "4:41: mode cannot be shadwo (did you mean shadow?)"),
         ("[]", "4:5: a rule is a mapping of words to values"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_a_rule_is_named_at_its_place(rule: str, issue: str, tmp_path: Path) -> None:
     assert issue in _issues(f"{HEAD}  - {rule}\n", tmp_path)
 
@@ -169,7 +209,8 @@ def test_all_mistakes_are_told_in_one_look(tmp_path: Path) -> None:
 
 
 def test_a_condition_in_a_block_is_placed_by_its_own_lines(tmp_path: Path) -> None:
-    text = f"{HEAD}  - id: a\n    {RETURN}\n    then: DENY\n    when: |\n      line.quantity > 1 &&\n      order.statu == OPEN\n"
+    when = "    when: |\n      line.quantity > 1 &&\n      order.statu == OPEN\n"
+    text = f"{HEAD}  - id: a\n    {RETURN}\n    then: DENY\n{when}"
     assert _issues(text, tmp_path)[0].startswith("9:")
 
 
@@ -259,6 +300,19 @@ def test_the_table_of_facts_says_which_store_never_knows_one() -> None:
     assert rows["request.reason"].claim
 
 
-def test_every_fact_is_documented() -> None:
+def test_the_table_of_facts_in_the_readme_is_the_one_in_the_code() -> None:
     readme = (Path(__file__).parents[2] / "policies" / "README.md").read_text()
-    assert [name for name, spec in FACTS.items() if f"`{name}`" not in readme or not spec.description] == []
+    rows = []
+    for spec in FACTS.values():
+        notes = [name for name, yes in (("staff", spec.audience is Audience.STAFF), ("claim", spec.claim)) if yes]
+        rows.append(
+            f"| `{spec.name}` | {spec.type_name} | {spec.description} | `{spec.example}` | {', '.join(notes)} |"
+        )
+    assert [row for row in rows if row not in readme] == []
+    assert readme.count("\n| `") == len(rows) + readme.partition("<!-- facts -->")[0].count("\n| `")
+
+
+def test_every_word_of_a_rule_is_documented() -> None:
+    readme = (Path(__file__).parents[2] / "policies" / "README.md").read_text()
+    words = [*RULE_WORDS, *SCOPE_WORDS, *OWN_NAMES]
+    assert [word for word in words if f"`{word}`" not in readme and f"`{{{word}}}`" not in readme] == []

@@ -101,7 +101,7 @@ def test_a_later_delivery_never_shortens_a_window(
         what = asked_return(bought, condition=None)
         answers.append(FASHION.decide(what, NOBODY_YET, STAFF, now))
     earlier, after = answers
-    window = [[r for r in each.reasons if r.rule == "return-window"][0].code.value for each in answers]
+    window = [next(r for r in each.reasons if r.rule == "return-window").code.value for each in answers]
     assert rank[earlier.verdict] <= rank[after.verdict], window
     if earlier.allowed_until is not None and after.allowed_until is not None and earlier.verdict is after.verdict:
         assert earlier.allowed_until <= after.allowed_until
