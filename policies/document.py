@@ -288,6 +288,7 @@ class _Reader:
         return Policy(
             name, digest, str(self.file), self.stores, tuple(rules), tuple(cases), approver, hours,
             {kind: tuple(rule for rule in rules if kind in rule.actions) for kind in ActionKind},
+            {kind: tuple(r for r in rules if kind in r.actions and not r.shadow) for kind in ActionKind},
         )  # fmt: skip
 
     def _name(self, node: Node, what: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from platforms.base import Platform
@@ -71,6 +72,45 @@ class _Answer:
     depends_on: set[RequestFact] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What the rules of one action look at of a request."""
+
+    #: The bare words and the whole numbers in their conditions.
+    words: frozenset[str]
+    numbers: frozenset[int]
+    #: The resolutions besides REFUND they speak of.
+    resolutions: tuple[RequestedResolution, ...]
+    at_resolution: bool
+    at_amount: bool
+
+
+@lru_cache(maxsize=256)
+def _looks(policy: Policy | None, kind: ActionKind) -> _Looks:
+    rules = policy.rules_of(kind) if policy is not None else ()
+    conditions: list[Condition] = []
+    numbers: set[int] = set()
+    named: set[RequestedResolution] = set()
+    for rule in rules:
+        fee = rule.terms.waive_when if isinstance(rule.terms, FeeTerms) else None
+        asked = (rule.when, rule.unless, fee, *(offer.when for offer in rule.offers))
+        conditions += [each for each in asked if each is not None]
+        if isinstance(rule.terms, MaxPause):
+            numbers.add(rule.terms.days)
+        named |= rule.resolutions | {offer.resolution for offer in rule.offers}
+    numbers |= {number for each in conditions for number in each.numbers}
+    facts = {name for each in conditions for name in each.facts}
+    return _Looks(
+        words=frozenset(word for each in conditions for word in each.words),
+        numbers=frozenset(number for number in numbers if number < _LONG),
+        resolutions=tuple(
+            each for each in RequestedResolution if each in named and each is not RequestedResolution.REFUND
+        ),
+        at_resolution=any(rule.resolutions for rule in rules) or "request.resolution" in facts,
+        at_amount="request.amount" in facts,
+    )
+
+
 class _Asking:
     """Works out one action of one subject."""
 
@@ -94,9 +134,7 @@ class _Asking:
         self.now = now
         self.assuming = assuming or RequestAssumption()
         self.needs_until = needs_until
-        rules = self.policy.rules_of(kind) if self.policy else ()
-        #: Whether a rule looks at the resolution that is asked for.
-        self.by_resolution = any(rule.resolutions for rule in rules) or self.names("request.resolution")
+        self.looks = _looks(self.policy, kind)
 
     # -- one request, some of it open
 
@@ -145,34 +183,16 @@ class _Asking:
                 most = max((row.quantity for row in asked.lines), default=1)
                 if most <= _FEW:
                     return range(most, 0, -1)
-                near = {n + step for n in self._numbers() for step in (-1, 0, 1)} | {1, most}
+                near = {n + step for n in self.looks.numbers for step in (-1, 0, 1)} | {1, most}
                 return sorted((n for n in near if 1 <= n <= most), reverse=True)
             case _:
                 today = self.now.astimezone(zone_of(self.store.time_zone)).date()
-                near = {n + step for n in self._numbers() for step in (-1, 0, 1)} | {1, 2, _LONG}
+                near = {n + step for n in self.looks.numbers for step in (-1, 0, 1)} | {1, 2, _LONG}
                 days = [today + timedelta(days=n) for n in sorted(near) if 1 <= n <= _LONG]
                 return days if self.needs_until else [*days, None]
 
-    def names(self, fact: str) -> bool:
-        return any(fact in condition.facts for condition in self._conditions())
-
-    def _conditions(self) -> Iterable[Condition]:
-        for rule in self.policy.rules_of(self.kind) if self.policy else ():
-            terms = rule.terms
-            fee = terms.waive_when if isinstance(terms, FeeTerms) else None
-            for condition in (rule.when, rule.unless, fee, *(offer.when for offer in rule.offers)):
-                if condition is not None:
-                    yield condition
-
-    def _numbers(self) -> set[int]:
-        found = {number for condition in self._conditions() for number in condition.numbers}
-        for rule in self.policy.rules_of(self.kind) if self.policy else ():
-            if isinstance(rule.terms, MaxPause):
-                found.add(rule.terms.days)
-        return {number for number in found if number < _LONG}
-
     def _groups(self, enum: type[Enum]) -> list[Any]:
-        named = {word for condition in self._conditions() for word in condition.words}
+        named = self.looks.words
         groups: dict[tuple[object, ...], Any] = {}
         for member in enum:
             key = (
@@ -188,11 +208,7 @@ class _Asking:
         """REFUND, and what the rules speak of besides; or the one that is assumed."""
         if self.assuming.resolution is not None:
             return [self.assuming.resolution]
-        found = [RequestedResolution.REFUND]
-        for rule in self.policy.rules_of(self.kind) if self.policy else ():
-            named = rule.resolutions | {offer.resolution for offer in rule.offers}
-            found += [each for each in RequestedResolution if each in named and each not in found]
-        return found
+        return [RequestedResolution.REFUND, *self.looks.resolutions]
 
     def open_details(self, rows: Sequence[AskedLine]) -> frozenset[RequestFact]:
         if self.kind is ActionKind.PAUSE_SUBSCRIPTION:
@@ -227,7 +243,7 @@ class _Asking:
 
     def _allows_as_well(self, found: _Answer, others: Sequence[RequestedResolution]) -> bool:
         """Whether what is allowed for a refund is for the others too: all that allows it offers them, none asks."""
-        if found.verdicts != {Verdict.ALLOW} or found.depends_on or self.by_resolution:
+        if found.verdicts != {Verdict.ALLOW} or found.depends_on or self.looks.at_resolution:
             return False
         return all(
             each.grants and {offer.resolution for offer in each.offers}.issuperset(others)
@@ -392,7 +408,7 @@ def _over_lines(asking: _Asking, base: Asked, rows: Sequence[AskedLine]) -> _Ans
     """Every return of an order: each line alone, and all possible ones together."""
     if not rows:
         return asking.every(base)
-    by_amount = asking.names("request.amount")
+    by_amount = asking.looks.at_amount
     together = asking.every(replace(base, lines=tuple(rows)))
     if len(rows) == 1 or (together.verdicts == {Verdict.ALLOW} and not by_amount):
         return together  # what is allowed of all is allowed of each

@@ -79,9 +79,7 @@ def judge(
     else:
         open_lines = list(lines)
     if not refused and (open_lines or not lines):
-        rules = policy.rules_of(kind) if policy is not None else ()
-        if not on_trial:
-            rules = tuple(rule for rule in rules if not rule.shadow)
+        rules = policy.rules_of(kind, on_trial) if policy is not None else ()
         _apply_rules(rules, kind, whole, open_lines, findings, shadow, charges)
     verdict = Verdict.ALLOW
     for finding in findings:
@@ -279,6 +277,11 @@ def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
         percent=charge.percent,
         line_native_id=charge.line_native_id,
     )
+
+
+def holds_back(reasons: Iterable[DecisionReason]) -> bool:
+    """Whether anything of these reasons is for staff only."""
+    return any(each.staff_only or any(row.name in STAFF_FACTS for row in each.facts) for each in reasons)
 
 
 def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> list[DecisionReason]:

@@ -57,5 +57,9 @@ class Policy:
     #: Rules by action, in the order of the file.
     by_kind: Mapping[ActionKind, tuple[Rule, ...]] = field(default_factory=dict)
 
-    def rules_of(self, kind: ActionKind) -> tuple[Rule, ...]:
-        return self.by_kind.get(kind, ())
+    #: The same without those in shadow mode.
+    in_force: Mapping[ActionKind, tuple[Rule, ...]] = field(default_factory=dict)
+
+    def rules_of(self, kind: ActionKind, on_trial: bool = True) -> tuple[Rule, ...]:
+        """The rules of an action, in the order of the file; those in shadow mode only if wanted."""
+        return (self.by_kind if on_trial else self.in_force).get(kind, ())

@@ -17,7 +17,7 @@ from policies.asked import Asked, AskedLine, History
 from policies.document import StoreLike, read_policies
 from policies.errors import PolicyError, PolicyIssue
 from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_of, rounded, subscription_parts_of
-from policies.judge import Judgement, condition, judge, reason, told
+from policies.judge import Judgement, condition, holds_back, judge, reason, told
 from policies.messages import OFFER_TEXT, choose
 from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
 from policies.remarks import remarks_on
@@ -325,7 +325,7 @@ def _destination(asked: Asked) -> RefundDestination:
 
 def as_told_to(decision: Decision, viewer: Viewer, locale: str = "en") -> Decision:
     """A decision as a viewer may hear it: below staff, rules for staff say one neutral sentence and no figures."""
-    if viewer.assurance >= AssuranceLevel.STAFF:
+    if viewer.assurance >= AssuranceLevel.STAFF or not holds_back(decision.reasons):
         return decision
     return replace(decision, reasons=told(decision.reasons, decision.verdict, locale))
 

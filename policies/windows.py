@@ -131,7 +131,7 @@ class Counted:
 def count(window: Window, length: Length, seasons: Sequence[Season], facts: Facts, *, per_line: bool) -> Counted | None:
     """Where the window ends over these facts; None where no event of its chain is known."""
     found: Counted | None = None
-    if not facts.parcels_unread or all(start.basis is TimeBasis.ORDERED for start in window.starts):
+    if all(start.basis is TimeBasis.ORDERED for start in window.starts) or not facts.parcels_unread:
         for place, start in enumerate(window.starts):
             fact = start.fact(per_line)
             at = facts.known(fact)
