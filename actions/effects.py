@@ -123,7 +123,9 @@ class Effects:
         except (LeaseLost, LostRace):
             raise
         except PlatformError as error:
-            if isinstance(error, Refused | Unsupported):
+            if isinstance(error, Refused | Unsupported) and again:
+                await self._refused_again(record, lease, request, error)
+            elif isinstance(error, Refused | Unsupported):
                 await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
             elif not error.not_executed:
                 await self._lost(record, lease, error.message)
@@ -143,6 +145,18 @@ class Effects:
             await self._lost(record, lease, type(error).__name__)
         else:
             await self._came(record, lease, request, outcome)
+
+    async def _refused_again(self, record: Record, lease: Lease, request: Request, error: PlatformError) -> None:
+        """A second sending was refused: perhaps because the first took effect after it was looked for."""
+        try:
+            done = await self._happened(self.platforms[record.store], record, request)
+        except PlatformError as unread:
+            await self._lost(record, lease, unread.message)
+            return
+        if done is not None:
+            await self._succeeded(record, lease, request, done)
+        else:
+            await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
 
     async def _came(self, record: Record, lease: Lease, request: Request, outcome: Outcome) -> None:
         if isinstance(outcome, Pending):
