@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from actions.lease import Lease, LeaseLost, take
 from actions.ledger import LostRace
 from actions.recovery import Recovery
-from platforms.base import Done, Outcome, ReturnOrder
-from platforms.errors import OutcomeUnknown
+from platforms.base import CancelOrder, Done, Outcome, Request, ReturnOrder
+from platforms.errors import OutcomeUnknown, Refused
 from platforms.transport import background
 from schema.problems import Conflict
 from schema.vocabulary import ActionKind, ActionState, ProblemCode
@@ -269,6 +270,43 @@ async def test_a_second_attempt_that_does_not_leave_is_unknown_again_and_not_fai
     await shop.sweep(desk)
     assert (await shop.at(desk).ask(CANCEL, cancelling(), "k1")).action.state is SUCCEEDED
     assert len(shop.shop.writes) == 1
+
+
+class LateShop(ShopAdapter):
+    """What was done shows only after a while, and a second cancelling is refused."""
+
+    looks = 0
+
+    async def happened(self, request: Request, since: datetime) -> Done | None:
+        LateShop.looks += 1
+        return None if LateShop.looks == 1 else await super().happened(request, since)
+
+    async def cancel_order(self, request: CancelOrder) -> Outcome:
+        raise Refused("the order is being cancelled")
+
+
+async def test_a_second_attempt_that_is_refused_for_the_first_one_s_effect_has_succeeded(shop: World) -> None:
+    desk = await shop.desk()
+    shop.faults.set("drop-after")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.faults.set()
+    LateShop.looks = 0
+    late = await shop.desk(LateShop)
+    await shop.sweep(late)
+    assert LateShop.looks == 2
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+async def test_a_second_attempt_that_is_refused_for_good_has_failed(shop: World) -> None:
+    desk = await shop.desk()
+    shop.faults.set("500")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.faults.set()
+    LateShop.looks = 0
+    await shop.sweep(await shop.desk(LateShop))
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, FAILED]
+    assert shop.shop.writes == []
 
 
 async def test_a_subscription_is_paused_and_ended_on_the_platform(shop: World) -> None:
