@@ -27,6 +27,8 @@ class Fault:
     store: str
     word: str
     delay: float = 0.0
+    #: Only calls whose path holds this go wrong; every call where it is empty.
+    path: str = ""
 
     def __str__(self) -> str:
         return f"{self.store}=latency:{round(self.delay * 1000)}ms" if self.delay else f"{self.store}={self.word}"
@@ -66,7 +68,7 @@ class Faulty:
             return
         asked = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), "")
         for fault in (*self.faults, *parse_faults(asked)):
-            if fault.store != self.store:
+            if fault.store != self.store or fault.path not in scope["path"]:
                 continue
             if fault.word == "latency":
                 await asyncio.sleep(fault.delay)

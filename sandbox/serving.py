@@ -14,7 +14,18 @@ from gateway.listening import listen
 
 
 class _Quiet(uvicorn.Server):
-    """A server that leaves the process's signals to whoever owns the process."""
+    """A server that leaves the process's signals to whoever owns the process, and ends as soon as it is told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = self.force_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        await self._told.wait()
 
     @property
     def ready(self) -> bool:
@@ -57,6 +68,7 @@ async def serve_all(
                 lifespan="off",
                 timeout_graceful_shutdown=1,
                 server_header=False,
+                date_header=False,
             )
             server = _Quiet(config)
             servers.append((server, asyncio.create_task(server.serve([listeners[-1]]))))
@@ -68,8 +80,7 @@ async def serve_all(
         yield {key: f"http://{host}:{listener.getsockname()[1]}" for key, listener in zip(apps, listeners, strict=True)}
     finally:
         for server, _ in servers:
-            server.should_exit = True
-            server.force_exit = True
+            server.end()
         for _, task in servers:
             with suppress(asyncio.CancelledError):
                 await task
