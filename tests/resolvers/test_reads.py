@@ -517,3 +517,42 @@ async def test_a_count_that_one_store_does_not_tell_is_unknown(town: Town, us: S
     eu.trouble = always(Unavailable("down"))
     stats = (await town.read(STATS))["customer"]["stats"]
     assert stats == {"orderCount": None, "totalSpent": None, "returnCount90d": None, "refundTotal90d": None}
+
+
+# ------------------------------------------------------------------------------------------------ entities
+
+ENTITIES = """query($keys: [_Any!]!) { _entities(representations: $keys) {
+  ... on Order { number lines { title } } ... on CustomerProfile { displayName } ... on Customer { email } } }"""
+
+
+def key(type_name: str, id: str) -> dict[str, str]:
+    return {"__typename": type_name, "id": id}
+
+
+async def test_a_router_reads_entities_with_their_parts_in_one_call_for_each_store(town: Town, us: Shelf) -> None:
+    keys = [key("Order", "Order:us:1"), key("Order", "Order:us:2"), key("Customer", SEAL.customer_id(ADA))]
+    found = await town.read(ENTITIES, {"keys": keys})
+    lines = [{"title": "Linen Shirt"}]
+    assert found["_entities"] == [
+        {"number": "1", "lines": lines},
+        {"number": "2", "lines": lines},
+        {"email": "ada@example.com"},
+    ]
+    assert sorted(us.calls) == ["orders", "profiles"]
+    assert us.parts == [OrderParts.LINES]
+
+
+async def test_entities_of_others_do_not_exist_for_a_bound_caller(town: Town, us: Shelf) -> None:
+    us.orders_kept += [Boxed(50, NOON, BOB)]
+    keys = [key("Order", "Order:us:50"), key("Customer", SEAL.customer_id(BOB)), key("Order", "Order:us:404")]
+    data, errors = await town.ask(ENTITIES, {"keys": keys}, as_=AssuranceLevel.VERIFIED, bound=ADA)
+    assert (data, errors) == ({"_entities": [None, None, None]}, [])
+
+
+async def test_an_entity_that_cannot_be_read_costs_the_others_nothing(town: Town, eu: Shelf) -> None:
+    eu.trouble = always(Unavailable("down"))
+    keys = [key("Order", "Order:us:1"), key("Order", "Order:eu:11"), key("Order", "Product:us:1"), key("Order", "x")]
+    data, errors = await town.ask(ENTITIES, {"keys": keys})
+    assert [found and found["number"] for found in data["_entities"]] == ["1", None, None, None]
+    codes = {error["path"][1]: error["extensions"]["code"] for error in errors}
+    assert codes == {1: "PLATFORM_UNAVAILABLE", 2: "INVALID_INPUT", 3: "INVALID_INPUT"}
