@@ -241,13 +241,15 @@ class Facts(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         spec = FACTS[name]
-        value: Any = self.above[name] if self.above is not None and not spec.per_line else self._first(spec)
+        above = self.above
+        if above is None or spec.per_line:
+            value = spec.read(self)
+            if value is None:
+                value = UNKNOWN
+        else:
+            value = above[name]
         self[name] = value
         return value
-
-    def _first(self, spec: FactSpec) -> Any:
-        value = spec.read(self)
-        return UNKNOWN if value is None else value
 
     def known(self, name: str) -> Any:
         """The value, or None where there is none."""
@@ -297,10 +299,13 @@ class GivenFacts(Facts):
 
     __slots__ = ()
 
-    def _first(self, spec: FactSpec) -> Any:
-        if not spec.derived:
-            return parse_value(spec, spec.example, self.currency)
-        return super()._first(spec)
+    def __missing__(self, name: str) -> Any:
+        spec = FACTS[name]
+        if spec.derived:
+            return super().__missing__(name)
+        value = parse_value(spec, spec.example, self.currency)
+        self[name] = value
+        return value
 
     def of_line(self, asked_line: AskedLine) -> Facts:
         raise NotImplementedError("a case gives its line's facts itself")

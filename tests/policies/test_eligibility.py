@@ -117,6 +117,30 @@ def test_a_limit_that_only_many_units_pass_depends_on_the_quantity() -> None:
     assert _may(dear, RETURN).next is NextStep.REQUEST_APPROVAL
 
 
+def test_a_rule_that_refuses_what_it_does_not_know_still_waits_for_what_was_not_said(tmp_path: Path) -> None:
+    strict = load(
+        "policy: p\nstores: [us]\nrules:\n  - {id: a, action: RETURN_ORDER, when: request.reason == DEFECTIVE, "
+        "then: ALLOW, on_unknown: DENY}\n",
+        tmp_path,
+    )
+    may = _may(order(Goods(delivered=ago(days=3))).lines[0], RETURN, strict)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.REASON])
+    assert may.decision.verdict is Verdict.ALLOW
+
+
+def test_twenty_orders_cost_one_decision_each_where_the_rules_do_not_ask_for_details() -> None:
+    bought = order(Goods(native="1", delivered=ago(days=1)), Goods(native="2", delivered=ago(days=1)))
+    asks: list[Asked] = []
+
+    class Counting(PolicyProcessor):
+        def judge(self, asked: Asked, *rest: Any, **more: Any) -> Any:
+            asks.append(asked)
+            return super().judge(asked, *rest, **more)
+
+    assert _may(bought, RETURN, Counting.load(ACME, STORES)).next is NextStep.CONFIRM
+    assert len(asks) == 1
+
+
 def test_an_order_is_possible_if_one_line_is_and_names_the_others() -> None:
     split = order(Goods(native="1", delivered=ago(days=80)), Goods(native="2", delivered=ago(days=5)))
     may = _may(split, RETURN)
