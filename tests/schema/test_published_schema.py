@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from graphql import (
+    FieldDefinitionNode,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
+    ObjectTypeDefinitionNode,
     build_schema,
     find_breaking_changes,
     find_dangerous_changes,
+    parse,
+    print_ast,
 )
 from strawberry.federation import Schema
 
@@ -66,19 +71,51 @@ def test_a_new_field_breaks_nobody() -> None:
     assert find_dangerous_changes(old, new) == []
 
 
-def test_every_action_of_this_version_has_a_mutation_that_prints_its_guard(api: Schema) -> None:
-    printed = api.as_str()
-    mutation = api._schema.mutation_type
-    assert mutation is not None
-    assert len(mutation.fields) == len(ACTIONS)
-    for action in ACTIONS:
-        assert f"@guardedBy(action: {action.value}, minAssurance: {MIN_ASSURANCE[action].name})" in printed
+def guarded(api: Schema) -> list[str]:
+    """The mutations that change a store."""
+    return re.findall(r"^  (\w+)\(.*@guardedBy", api.as_str(), re.MULTILINE)
 
 
-def test_every_mutation_takes_an_input_and_a_key_and_answers_with_the_action(api: Schema) -> None:
+def test_every_mutation_prints_a_scope(api: Schema) -> None:
     mutation = api._schema.mutation_type
     assert mutation is not None
-    for name, field in mutation.fields.items():
+    for name in mutation.fields:
+        assert re.search(rf"^  {name}\(.*@requiresScopes\(scopes: \[\[", api.as_str(), re.MULTILINE), name
+
+
+def mutations(api: Schema) -> dict[str, FieldDefinitionNode]:
+    """The printed mutations, with the directives a client can read."""
+    (found,) = (
+        node
+        for node in parse(api.as_str()).definitions
+        if isinstance(node, ObjectTypeDefinitionNode) and node.name.value == "Mutation"
+    )
+    return {field.name.value: field for field in found.fields or ()}
+
+
+def printed(field: FieldDefinitionNode, directive: str) -> str:
+    """A directive as it is printed on the field; empty where it carries none."""
+    return "".join(print_ast(found) for found in field.directives or () if found.name.value == directive)
+
+
+def test_every_action_of_this_version_has_one_mutation_that_prints_its_guard(api: Schema) -> None:
+    guards = [guard for field in mutations(api).values() if (guard := printed(field, "guardedBy"))]
+    wanted = [f"@guardedBy(action: {kind.value}, minAssurance: {MIN_ASSURANCE[kind].name})" for kind in ACTIONS]
+    assert sorted(guards) == sorted(wanted)
+
+
+def test_no_mutation_is_open_to_everybody(api: Schema) -> None:
+    for name, field in mutations(api).items():
+        assert printed(field, "guardedBy") or printed(field, "requiresScopes"), name
+
+
+def test_every_guarded_mutation_takes_an_input_and_a_key_and_answers_with_the_action(api: Schema) -> None:
+    mutation = api._schema.mutation_type
+    assert mutation is not None
+    for name, node in mutations(api).items():
+        if not printed(node, "guardedBy"):
+            continue
+        field = mutation.fields[name]
         arguments = {argument: str(taken.type) for argument, taken in field.args.items()}
         assert arguments == {"input": f"{name[0].upper()}{name[1:]}Input!", "idempotencyKey": "String!"}
         payload = api._schema.get_type(str(field.type).removesuffix("!"))
