@@ -42,11 +42,12 @@ from platforms.base import (
 )
 from platforms.budget import Budget
 from platforms.errors import Native, OutcomeUnknown, Refused, Unreadable, Unsupported
+from platforms.oauth import FixedToken, TokenProvider
 from platforms.secrets import SecretText
 from platforms.shopify import documents, mapping, wire
 from platforms.shopify.documents import Document
 from platforms.shopify.session import AdminTransport, Session
-from platforms.shopify.token import ClientCredentials, FixedToken, TokenProvider
+from platforms.shopify.token import client_credentials
 from platforms.transport import Limits, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, same_email
@@ -231,7 +232,7 @@ class Shopify(Platform):
             case TokenConfig(token=token):
                 return FixedToken(token)
             case ClientCredentialsConfig(client_id=client_id, client_secret=secret):
-                return ClientCredentials(client_id, secret, self._transport)
+                return client_credentials(client_id, secret, self._transport)
 
     # -- what it can do
 

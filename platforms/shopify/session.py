@@ -14,10 +14,10 @@ from graphql import ExecutionResult
 from platforms.budget import Budget
 from platforms.errors import BadCredentials
 from platforms.jsonbody import decode
+from platforms.oauth import TokenProvider
 from platforms.secrets import SecretText
 from platforms.shopify import wire
 from platforms.shopify.documents import Document, price
-from platforms.shopify.token import TokenProvider
 from platforms.transport import Call, Reply, Transport
 
 T = TypeVar("T")

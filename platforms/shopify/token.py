@@ -1,79 +1,29 @@
-"""Where the access token of a shop comes from: fixed, or fetched with client credentials and renewed in time."""
+"""How a shop is asked for an access token with client credentials, and how it refuses."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import Protocol
 from urllib.parse import urlencode
 
 from platforms.errors import BadCredentials
-from platforms.jsonbody import decode
+from platforms.oauth import ClientCredentials
 from platforms.secrets import SecretText
 from platforms.shopify import wire
 from platforms.transport import Call, Reply, Transport
 
-#: Renewed when less than this is left of it, in seconds, or a tenth of its life where that is shorter.
-_EARLY = 300.0
 
-
-class TokenProvider(Protocol):
-    async def token(self) -> SecretText:
-        """The token to send now."""
-
-    async def renewed(self, stale: SecretText) -> SecretText | None:
-        """Another token than `stale`, which Shopify did not take; None where there is no other."""
-
-
-class FixedToken:
-    """The permanent token of an app that was made in the shop's own admin."""
-
-    def __init__(self, token: SecretText) -> None:
-        self._token = token
-
-    async def token(self) -> SecretText:
-        return self._token
-
-    async def renewed(self, stale: SecretText) -> SecretText | None:
-        return None
-
-
-class ClientCredentials:
-    """The client credentials grant of the shop's own organisation; one fetch at a time, whoever asks.
+def client_credentials(client_id: str, client_secret: SecretText, transport: Transport) -> ClientCredentials:
+    """The client credentials grant of the shop's own organisation: tokens of 24 hours.
 
     https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant
     """
 
-    def __init__(self, client_id: str, client_secret: SecretText, transport: Transport) -> None:
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._transport = transport
-        self._lock = asyncio.Lock()
-        self._token: SecretText | None = None
-        self._renew_at = 0.0
-
-    async def token(self) -> SecretText:
-        """Raises `BadCredentials` where Shopify does not take the credentials."""
-        if self._token is not None and time.monotonic() < self._renew_at:
-            return self._token
-        async with self._lock:
-            if self._token is not None and time.monotonic() < self._renew_at:  # fetched while we waited
-                return self._token
-            return await self._fetch()
-
-    async def renewed(self, stale: SecretText) -> SecretText | None:
-        async with self._lock:
-            if self._token is not None and self._token != stale:
-                return self._token
-            return await self._fetch()
-
-    async def _fetch(self) -> SecretText:
+    def ask() -> Call:
         form = {
             "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret.reveal(),
+            "client_id": client_id,
+            "client_secret": client_secret.reveal(),
         }
-        call = Call(
+        return Call(
             "oauth.token",
             "POST",
             "admin/oauth/access_token",
@@ -81,13 +31,8 @@ class ClientCredentials:
             body=urlencode(form).encode(),
             cost=0.0,
         )
-        asked_at = time.monotonic()
-        fresh = await self._transport.send(
-            call, judge=_judge, read=lambda reply: decode(wire.Token, reply, "the token")
-        )
-        self._token = SecretText(fresh.access_token)
-        self._renew_at = asked_at + fresh.expires_in - min(_EARLY, fresh.expires_in / 10)
-        return self._token
+
+    return ClientCredentials(transport, ask, _judge)
 
 
 def _judge(reply: Reply) -> Reply:

@@ -546,14 +546,6 @@ class Probe(Struct):
     public_api_versions: list[Version]
 
 
-class Token(msgspec.Struct, frozen=True):
-    """https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant"""
-
-    access_token: str
-    expires_in: float
-    scope: str = ""
-
-
 class Body(Struct, Generic[T]):
     """The data of an answer, once its errors have been looked at."""
 
