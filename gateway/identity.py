@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.settings import ApiKey
+from schema.access import DEFAULT_SCOPES, SCOPES
 from schema.actions import Actor, Viewer
 from schema.vocabulary import ActorKind, AssuranceLevel
 
@@ -36,7 +37,10 @@ class Identity:
         if not authorization:
             if self.open_to_all:
                 return Viewer(
-                    actor=Actor(kind=ActorKind.STAFF, name="sandbox"), assurance=AssuranceLevel.STAFF, client="sandbox"
+                    actor=Actor(kind=ActorKind.STAFF, name="sandbox"),
+                    assurance=AssuranceLevel.STAFF,
+                    client="sandbox",
+                    scopes=list(SCOPES),
                 )
             raise NotAuthenticated("a token is needed: send `Authorization: Bearer <API key>`")
         if len(authorization) > 1:
@@ -55,7 +59,7 @@ class Identity:
         return Viewer(
             actor=Actor(kind=found.kind, name=found.name),
             assurance=found.assurance,
-            scopes=list(found.scopes),
+            scopes=list(found.scopes or DEFAULT_SCOPES),
             client=found.name,
         )
 

@@ -11,6 +11,7 @@ from strawberry.extensions import FieldExtension
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
+from schema.access import SUBSCRIPTIONS_WRITE, NeedsScope, need, require_scopes
 from schema.context import Info
 from schema.vocabulary import ActionKind, AssuranceLevel
 
@@ -22,6 +23,16 @@ MIN_ASSURANCE: Mapping[ActionKind, AssuranceLevel] = {
     ActionKind.PAUSE_SUBSCRIPTION: AssuranceLevel.VERIFIED,
     ActionKind.RESUME_SUBSCRIPTION: AssuranceLevel.VERIFIED,
     ActionKind.CANCEL_SUBSCRIPTION: AssuranceLevel.VERIFIED,
+}
+
+#: The scope that an action takes; what `@requiresScopes` prints beside the guard.
+ACTION_SCOPE: Mapping[ActionKind, str] = {
+    ActionKind.CANCEL_ORDER: "orders:cancel",
+    ActionKind.RETURN_ORDER: "orders:return",
+    ActionKind.REFUND_ORDER: "orders:refund",
+    ActionKind.PAUSE_SUBSCRIPTION: SUBSCRIPTIONS_WRITE,
+    ActionKind.RESUME_SUBSCRIPTION: SUBSCRIPTIONS_WRITE,
+    ActionKind.CANCEL_SUBSCRIPTION: SUBSCRIPTIONS_WRITE,
 }
 
 
@@ -39,7 +50,8 @@ class UnguardedMutation(RuntimeError):
 
 
 class Guard(FieldExtension):
-    """Asks the action desk (who, key, can, facts, decision, do, know); the resolver behind it only shapes the answer.
+    """Checks the scope and asks the action desk (who, key, can, facts, decision, do, know); the resolver behind it
+    only shapes the answer.
 
     The desk's answer is given to the resolver as its parent: `strawberry.Parent[Answer]`.
     """
@@ -55,11 +67,13 @@ class Guard(FieldExtension):
         if not any(isinstance(directive, GuardedBy) for directive in field.directives):  # a schema may be built twice
             guarded = GuardedBy(action=self.action, min_assurance=MIN_ASSURANCE[self.action])
             field.directives = [*field.directives, guarded]
+        require_scopes(field, ACTION_SCOPE[self.action])
 
     async def resolve_async(
         self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any
     ) -> Any:
         context = info.context
+        need(context.viewer.scopes, ACTION_SCOPE[self.action])
         parts = context.loaders.payload_order_parts(info)
         answer = await context.desk.ask(self.action, arguments["input"], arguments["idempotency_key"], parts=parts)
         context.start_reading_anew()
@@ -68,11 +82,11 @@ class Guard(FieldExtension):
 
 
 def refuse_unguarded(mutation: type) -> None:
-    """Check that each field of the mutation type carries a guard.
+    """Check that each field of the mutation type carries a guard, or, changing no store, needs a scope.
 
     Raises:
         UnguardedMutation: one does not; the message names it.
     """
     for field in mutation.__strawberry_definition__.fields:  # type: ignore[attr-defined]
-        if not any(isinstance(extension, Guard) for extension in field.extensions):
-            raise UnguardedMutation(f"the mutation {field.python_name} carries no @guardedBy; it must not be served")
+        if not any(isinstance(extension, Guard | NeedsScope) for extension in field.extensions):
+            raise UnguardedMutation(f"nothing guards the mutation {field.python_name}; it must not be served")

@@ -21,7 +21,7 @@ def build_api(
     """The schema with every type a client can meet.
 
     Raises:
-        UnguardedMutation: a mutation carries no guard.
+        UnguardedMutation: a mutation carries no guard and needs no scope.
     """
     refuse_unguarded(Mutation)
     return schema(

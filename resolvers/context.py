@@ -19,6 +19,7 @@ from schema.vocabulary import AssuranceLevel
 if TYPE_CHECKING:
     from actions.desk import ActionDesk, ViewerDesk
     from policies.processor import PolicyProcessor
+    from resolvers.access import Access, Lookups
     from resolvers.sealing import Seal
     from resolvers.stores import Stores
 
@@ -33,6 +34,10 @@ class Services:
     seal: Seal
     #: Seconds that one request's reads may wait for any one store.
     store_seconds: float
+    #: Customer sessions and one-time codes; None where nobody gives them out.
+    access: Access | None = None
+    #: Counts failed look-ups; None: they are not counted.
+    lookups: Lookups | None = None
 
 
 class RequestContext:
@@ -47,6 +52,7 @@ class RequestContext:
         *,
         locale: str = "en",
         headers: Mapping[str, str] | None = None,
+        end_user: str | None = None,
     ) -> None:
         self.services = services
         self.viewer = viewer
@@ -54,6 +60,8 @@ class RequestContext:
         self.now = now
         self.request_id = request_id
         self.locale = locale
+        #: The network address of the person behind the caller, where a trusted backend told it.
+        self.end_user = end_user
         #: Merged into the answer's headers.
         self.response_headers: dict[str, str] = dict(headers or {})
         #: What every store has left of the time it has to answer this request's reads.

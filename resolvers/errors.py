@@ -9,6 +9,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from platforms.errors import PlatformError
+from schema.access import Forbidden, UnknownScope
 from schema.connections import PageSizeOutOfRange
 from schema.emails import MalformedEmail
 from schema.ids import MalformedId
@@ -25,6 +26,18 @@ class BadArgument(ValueError):
 
 class NotKnown(LookupError):
     """What was asked for is not there, or not yours: the same answer."""
+
+
+class TooMany(Exception):
+    """Asked too often. `retry_after` in seconds; the message is safe to show."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotOffered(Exception):
+    """This gateway is not set up for what was asked. The message is safe to show and says what is missing."""
 
 
 def retry_after_seconds(error: PlatformError) -> int | None:
@@ -50,8 +63,14 @@ def extensions_of(error: BaseException) -> dict[str, Any] | None:
     match error:
         case BadArgument():
             return {"code": ProblemCode.INVALID_INPUT.value, "argument": error.argument}
-        case MalformedEmail() | MalformedId() | PageSizeOutOfRange():
+        case MalformedEmail() | MalformedId() | PageSizeOutOfRange() | UnknownScope():
             return {"code": ProblemCode.INVALID_INPUT.value}
+        case Forbidden():
+            return {"code": "FORBIDDEN"}
+        case TooMany():
+            return {"code": "RATE_LIMITED", "retryAfterSeconds": max(1, math.ceil(error.retry_after))}
+        case NotOffered():
+            return {"code": ProblemCode.UNSUPPORTED.value}
         case NotKnown():
             return {"code": ProblemCode.NOT_FOUND.value}
         case PlatformError():

@@ -13,6 +13,7 @@ from platforms.errors import PlatformError
 from resolvers.errors import NotKnown
 from resolvers.fanout import ask
 from resolvers.lookahead import Selection, order_parts, refund_parts, return_parts, subscription_parts
+from schema.access import SCOPE_OF_TYPE, need
 from schema.actions import Action
 from schema.customer import Customer, CustomerProfile
 from schema.emails import Email
@@ -23,6 +24,7 @@ from schema.product import Product, Variant
 from schema.provenance import Node, Store
 from schema.returns import Refund, Return
 from schema.subscription import OrderRef, ProfileRef, Subscription
+from schema.vocabulary import ProductStatus
 
 if TYPE_CHECKING:
     from resolvers.context import RequestContext
@@ -78,6 +80,8 @@ class RequestLoaders:
     def __init__(self, context: RequestContext) -> None:
         self._context = context
         self._stores = context.services.stores
+        #: The one customer this caller is bound to.
+        self._bound = None if context.viewer.customer_email is None else Email(context.viewer.customer_email)
         self.order = _StoreLoaders(self._orders)
         self.subscription = _StoreLoaders(self._subscriptions)
         self.product = _StoreLoaders(self._products)
@@ -107,7 +111,14 @@ class RequestLoaders:
             union = OrderParts.NONE
             for key in group:
                 union |= key.parts
-            found = await platform.orders(list(dict.fromkeys(key.native_id for key in group)), union)
+            natives = list(dict.fromkeys(key.native_id for key in group))
+            if self._bound is not None and union:
+                # Whose they are is seen first: parts may cost calls, and another's order costs what no order costs.
+                heads = await platform.orders(natives, OrderParts.NONE)
+                natives = [native for native in natives if native in heads and heads[native].owner == self._bound]
+                if not natives:
+                    return {}
+            found = await platform.orders(natives, union)
             await self._context.services.desk.held.overlay_orders(platform, found)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 
@@ -121,29 +132,52 @@ class RequestLoaders:
             union = SubscriptionParts.NONE
             for key in group:
                 union |= key.parts
-            found = await platform.subscriptions(list(dict.fromkeys(key.native_id for key in group)), union)
+            natives = list(dict.fromkeys(key.native_id for key in group))
+            if self._bound is None:
+                found = dict(await platform.subscriptions(natives, union))
+            else:
+                found = await self._my_subscriptions(platform, natives, union)
             await self._context.services.desk.held.overlay_subscriptions(platform, found)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 
-        found = await self._of_store(keys, read, Operation.SUBSCRIPTIONS)
-        if self._context.viewer.customer_email is None:
-            return found
-        return list(await asyncio.gather(*(self._my_subscription(subscription) for subscription in found)))
+        return await self._of_store(keys, read, Operation.SUBSCRIPTIONS)
 
-    async def _my_subscription(
-        self, subscription: Subscription | PlatformError | None
-    ) -> Subscription | PlatformError | None:
-        if not isinstance(subscription, Subscription):
-            return subscription
-        try:
-            return self._mine(subscription, await self.subscription_owner(subscription))
-        except PlatformError as error:
-            return error
+    async def _my_subscriptions(
+        self, platform: Platform, natives: list[str], parts: SubscriptionParts
+    ) -> dict[str, Subscription]:
+        """Those of the subscriptions that are the bound customer's; another's cost what none cost."""
+        heads, mine = await asyncio.gather(
+            platform.subscriptions(natives, SubscriptionParts.NONE), self._my_records(platform)
+        )
+        found = {native: one for native, one in heads.items() if self._is_mine(one, mine)}
+        if found and parts:
+            found = dict(await platform.subscriptions(list(found), parts))
+        for subscription in found.values():
+            subscription.owner = self._bound
+        return found
+
+    async def _my_records(self, platform: Platform) -> frozenset[ProfileRef]:
+        """The bound customer's records at a store: asked for whatever is found, so that it tells nothing."""
+        if self._bound is None or not platform.supports(Operation.PROFILES):
+            return frozenset()
+        store = platform.config.id
+        profiles: Sequence[CustomerProfile] = await self.profiles.load(ProfileKey(store, self._bound))
+        return frozenset(ProfileRef(store, profile.source.native_id) for profile in profiles)
+
+    def _is_mine(self, subscription: Subscription, mine: frozenset[ProfileRef]) -> bool:
+        if subscription.owner is None and subscription.customer_ref is not None:
+            return subscription.customer_ref in mine
+        return self._context.may_see(subscription.owner)
 
     async def _products(self, keys: list[ProductRef]) -> list[Product | PlatformError | None]:
         async def read(platform: Platform, group: list[ProductRef]) -> Mapping[ProductRef, Product]:
             found = await platform.products(list(dict.fromkeys(key.product for key in group)))
-            return {key: found[key.product] for key in group if key.product in found}
+            staff = self._context.is_staff
+            return {
+                key: found[key.product]
+                for key in group
+                if key.product in found and (staff or found[key.product].status is not ProductStatus.DRAFT)
+            }
 
         return await self._of_store(keys, read, Operation.PRODUCTS)
 
@@ -193,6 +227,9 @@ class RequestLoaders:
             found = await platform.subscriptions_of_orders(list(dict.fromkeys(key.order for key in group)), union)
             flat = {sub.source.native_id: sub for subs in found.values() for sub in subs}
             await self._context.services.desk.held.overlay_subscriptions(platform, flat)
+            if self._bound is not None:
+                mine = await self._my_records(platform)
+                return {key: [one for one in found.get(key.order, ()) if self._is_mine(one, mine)] for key in group}
             return {key: found.get(key.order, ()) for key in group}
 
         return await self._of_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
@@ -249,12 +286,15 @@ class RequestLoaders:
 
         Raises:
             MalformedId: the text is not an id of this API, or of a type that has no nodes.
+            Forbidden: the caller's scopes do not read such nodes.
             PlatformError: the store could not be read.
         """
         found = parse_id(id)
         read = self._NODES.get(found.type)
         if read is None:
             raise MalformedId(f"there are no nodes of type {found.type[:40]!r}")
+        if found.type in SCOPE_OF_TYPE:
+            need(self._context.viewer.scopes, SCOPE_OF_TYPE[found.type])
         return await read(self, found, id, Selection.below(info, found.type))
 
     async def entity(self, type_name: str, id: str, info: Info) -> Node | None:

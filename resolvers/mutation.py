@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import strawberry
 
 from actions.desk import Answer
 from policies.guard import Guard
+from resolvers.errors import NotOffered
+from schema.access import CUSTOMERS_READ, ORDERS_READ, SESSIONS_CREATE, SUBSCRIPTIONS_READ, NeedsScope
 from schema.actions import CancelOrderPayload, ReturnOrderPayload, SubscriptionPayload
+from schema.context import Info
+from schema.identity import CreateCustomerSessionInput, CustomerSession, ProofRequested, SessionRevoked
 from schema.inputs import (
     CancelOrderInput,
     CancelSubscriptionInput,
@@ -15,6 +21,10 @@ from schema.inputs import (
     ReturnOrderInput,
 )
 from schema.vocabulary import ActionKind
+
+if TYPE_CHECKING:
+    from resolvers.access import Access
+    from resolvers.context import RequestContext
 
 
 def cancel_order(
@@ -66,6 +76,34 @@ def cancel_subscription(
     return _subscription(answer)
 
 
+def _access(info: Info) -> tuple[RequestContext, Access]:
+    context = cast("RequestContext", info.context)
+    if context.services.access is None:
+        raise NotOffered("this gateway gives out no sessions")
+    return context, context.services.access
+
+
+async def create_customer_session(info: Info, input: CreateCustomerSessionInput) -> CustomerSession:
+    context, access = _access(info)
+    return await access.create_session(context.viewer, input)
+
+
+async def revoke_customer_session(info: Info, id: strawberry.ID) -> SessionRevoked:
+    context, access = _access(info)
+    await access.revoke_session(context.viewer, id)
+    return SessionRevoked(id=id)
+
+
+async def request_proof(info: Info, email: str) -> ProofRequested:
+    context, access = _access(info)
+    return await access.request_proof(context.viewer, email, context.locale)
+
+
+async def verify_proof(info: Info, code: str) -> CustomerSession:
+    context, access = _access(info)
+    return await access.verify_proof(context.viewer, code)
+
+
 @strawberry.type(
     description="Every write is one caller's intent under its own idempotency key, decided by policy first."
 )
@@ -94,4 +132,25 @@ class Mutation:
         resolver=cancel_subscription,
         extensions=[Guard(ActionKind.CANCEL_SUBSCRIPTION)],
         description="End a subscription.",
+    )
+    create_customer_session: CustomerSession = strawberry.mutation(
+        resolver=create_customer_session,
+        extensions=[NeedsScope(SESSIONS_CREATE)],
+        description="Trade a backend's key for a token bound to one customer: what a widget or a model is given.",
+    )
+    revoke_customer_session: SessionRevoked = strawberry.mutation(
+        resolver=revoke_customer_session,
+        extensions=[NeedsScope(SESSIONS_CREATE)],
+        description="End a customer session before its time; it stops within 5 seconds on every gateway.",
+    )
+    request_proof: ProofRequested = strawberry.mutation(
+        resolver=request_proof,
+        extensions=[NeedsScope(ORDERS_READ, SUBSCRIPTIONS_READ, CUSTOMERS_READ)],
+        description="Send a one-time code to the address this session is bound to. The answer is the same, and takes "
+        "as long, whatever address is given.",
+    )
+    verify_proof: CustomerSession = strawberry.mutation(
+        resolver=verify_proof,
+        extensions=[NeedsScope(ORDERS_READ, SUBSCRIPTIONS_READ, CUSTOMERS_READ)],
+        description="Give the code back: the answer is this session as VERIFIED, under a new token.",
     )

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, cast
 
 import strawberry
 
+from platforms.base import ORDER_ACTIONS
 from resolvers.errors import BadArgument, NotKnown
 from resolvers.loaders import OrderKey, SubscriptionKey
 from resolvers.lookahead import Selection, order_parts, subscription_parts
+from schema.access import (
+    ACTIONS_READ,
+    CUSTOMERS_READ,
+    ORDERS_READ,
+    PRODUCTS_READ,
+    SUBSCRIPTIONS_READ,
+    NeedsScope,
+    need,
+)
 from schema.actions import Action, Preview, Viewer
 from schema.connections import ActionConnection, OrderConnection, OrderLookup, SubscriptionConnection, page_size
 from schema.context import Info
@@ -89,7 +99,10 @@ class Query:
         # An exception in the list becomes the error of its own place and costs the others nothing.
         return [BadArgument("ids", str(one)) if isinstance(one, MalformedId) else one for one in found]  # type: ignore[misc]
 
-    @strawberry.field(description="An order by its id. Null: there is no such order, or it is not yours.")
+    @strawberry.field(
+        description="An order by its id. Null: there is no such order, or it is not yours.",
+        extensions=[NeedsScope(ORDERS_READ)],
+    )
     async def order(self, info: Info, id: strawberry.ID) -> Order | None:
         context = _context(info)
         store, native = _native(id, "Order")
@@ -99,7 +112,8 @@ class Query:
 
     @strawberry.field(
         description="What a shopper types: an order number. Without staff rights it also takes the e-mail or postal "
-        "code on the order. `store` takes a store's id or its short key."
+        "code on the order. `store` takes a store's id or its short key.",
+        extensions=[NeedsScope(ORDERS_READ)],
     )
     async def lookup_order(
         self,
@@ -115,7 +129,10 @@ class Query:
             _email(email, "email")
         return await context.reads.lookup(number, stores, email, postal_code, info)
 
-    @strawberry.field(description="A person's orders, merged across stores, newest first.")
+    @strawberry.field(
+        description="A person's orders, merged across stores, newest first. A caller bound to a customer names none.",
+        extensions=[NeedsScope(ORDERS_READ)],
+    )
     async def orders(
         self,
         info: Info,
@@ -132,7 +149,8 @@ class Query:
         return await context.reads.orders(email, asked, info, page_size(first), after, filter)
 
     @strawberry.field(
-        description="One person across every store. A caller bound to a customer reads `viewer { customer }`."
+        description="One person across every store. A caller bound to a customer reads `viewer { customer }`.",
+        extensions=[NeedsScope(CUSTOMERS_READ)],
     )
     async def customer(self, info: Info, by: CustomerBy, stores: list[strawberry.ID] | None = None) -> Customer | None:
         context = _context(info)
@@ -151,12 +169,12 @@ class Query:
         except NotKnown:
             return None
 
-    @strawberry.field(description="A product as it is sold today.")
+    @strawberry.field(description="A product as it is sold today.", extensions=[NeedsScope(PRODUCTS_READ)])
     async def product(self, info: Info, id: strawberry.ID) -> Product | None:
         found: Product | None = await _context(info).loaders.product.load(ProductRef(*_native(id, "Product")))
         return found
 
-    @strawberry.field(description="A subscription by its id.")
+    @strawberry.field(description="A subscription by its id.", extensions=[NeedsScope(SUBSCRIPTIONS_READ)])
     async def subscription(self, info: Info, id: strawberry.ID) -> Subscription | None:
         context = _context(info)
         store, native = _native(id, "SubscriptionContract")
@@ -164,7 +182,11 @@ class Query:
         found: Subscription | None = await context.loaders.subscription.load(SubscriptionKey(store, native, parts))
         return found
 
-    @strawberry.field(description="A person's subscriptions, merged across stores, newest first.")
+    @strawberry.field(
+        description="A person's subscriptions, merged across stores, newest first. A caller bound to a customer names "
+        "none.",
+        extensions=[NeedsScope(SUBSCRIPTIONS_READ)],
+    )
     async def subscriptions(
         self,
         info: Info,
@@ -183,7 +205,7 @@ class Query:
     def stores(self, info: Info) -> list[Store]:
         return [platform.store for platform in _context(info).services.stores.all()]
 
-    @strawberry.field(description="What became of something that was asked for.")
+    @strawberry.field(description="What became of something that was asked for.", extensions=[NeedsScope(ACTIONS_READ)])
     async def action(self, info: Info, id: strawberry.ID) -> Action | None:
         try:
             parse_typed(id, "Action", 1)
@@ -191,16 +213,21 @@ class Query:
             raise BadArgument("id", str(error)) from None
         return await _context(info).desk.action(id)
 
-    @strawberry.field(description="What was asked for, newest first.")
+    @strawberry.field(description="What was asked for, newest first.", extensions=[NeedsScope(ACTIONS_READ)])
     async def actions(
         self, info: Info, filter: ActionFilter | None = None, first: int = 20, after: str | None = None
     ) -> ActionConnection:
         return await _context(info).desk.actions(filter, page_size(first), after)
 
-    @strawberry.field(description="What would happen, without doing it: the decision and the money.")
+    @strawberry.field(
+        description="What would happen, without doing it: the decision and the money. It takes the scope that reads "
+        "what the action is about.",
+        extensions=[NeedsScope(ORDERS_READ, SUBSCRIPTIONS_READ)],
+    )
     async def preview(self, info: Info, input: PreviewInput) -> Preview:
         for name, kind in _PREVIEWS.items():
             asked = getattr(input, name)
             if asked is not None and asked is not strawberry.UNSET:
+                need(info.context.viewer.scopes, ORDERS_READ if kind in ORDER_ACTIONS else SUBSCRIPTIONS_READ)
                 return await _context(info).desk.preview(kind, asked)
         raise BadArgument("input", "exactly one action is needed")

@@ -35,7 +35,7 @@ from schema.parts import OrderParts
 from schema.provenance import SourceIssue
 from schema.subscription import Subscription
 from schema.values import Money
-from schema.vocabulary import RefundStatus, ReturnStatus, SubscriptionStatus
+from schema.vocabulary import AssuranceLevel, RefundStatus, ReturnStatus, SubscriptionStatus
 
 if TYPE_CHECKING:
     from resolvers.context import RequestContext
@@ -239,6 +239,7 @@ class RequestReads:
 
         Raises:
             BadArgument, MalformedEmail: the number is empty, or nothing proves the asker.
+            TooMany: too many look-ups found nothing lately.
         """
         wanted = number.strip().lstrip("#").strip()
         if not wanted or len(wanted) > 64:
@@ -247,26 +248,45 @@ class RequestReads:
         postal = _postal(postal_code) if postal_code is not None else None
         if postal == "":
             raise BadArgument("postalCode", "a postal code has letters or digits")
-        bound = self._context.viewer.customer_email
-        if not self._context.is_staff and bound is None and address is None and postal is None:
+        context = self._context
+        bound = context.viewer.customer_email
+        if not context.is_staff and bound is None and address is None and postal is None:
             raise BadArgument(
                 "email", "the number alone is not enough: give the e-mail or the postal code of the order"
             )
-        parts = order_parts(Selection.below(info).at("orders"), self._context.decide)
-        if postal is not None:
-            parts |= OrderParts.ADDRESSES
+        parts = order_parts(Selection.below(info).at("orders"), context.decide)
+        # What staff read goes in one call. Others are shown the parts only of what is theirs: parts may cost calls, and
+        # a number with the wrong address costs what no such number costs.
+        proof = OrderParts.ADDRESSES if postal is not None else OrderParts.NONE
+        first = parts | proof if context.is_staff else proof
 
         async def find(platform: Platform) -> Sequence[Order]:
-            found = await platform.orders_by_number(wanted, parts)
-            mine = [order for order in found if self._context.may_see(order.owner)]
-            await self._context.services.desk.held.overlay_orders(
-                platform, {order.source.native_id: order for order in mine}
-            )
-            return [order for order in mine if _proves(order, address, postal)]
+            found = await platform.orders_by_number(wanted, first)
+            mine = {
+                order.source.native_id: order
+                for order in found
+                if context.may_see(order.owner) and _proves(order, address, postal)
+            }
+            if mine and parts & ~first:
+                mine = dict(await platform.orders(list(mine), parts))
+            await context.services.desk.held.overlay_orders(platform, mine)
+            return list(mine.values())
 
-        answers = await ask_all(able(stores, Operation.ORDERS_BY_NUMBER), find, self._context.patience)
+        asked = able(stores, Operation.ORDERS_BY_NUMBER)
+        attempt = None
+        if context.services.lookups is not None and not context.is_staff:
+            told = [text for text in (address, postal, bound) if text is not None]
+            attempt = await context.services.lookups.attempt(
+                context.viewer, wanted, told, [platform.config.id for platform in asked], context.end_user
+            )
+        answers = await ask_all(asked, find, context.patience)
         troubled = issues(answers)
         orders = [order for _, found in answers if not isinstance(found, PlatformError) for order in found]
+        if attempt is not None and not orders:
+            await attempt.failed()
+        if context.viewer.assurance < AssuranceLevel.VERIFIED:
+            for order in orders:
+                order.alone = True
         return OrderLookup(
             orders=sorted(orders, key=_order_newest, reverse=True), complete=not troubled, issues=troubled
         )

@@ -7,6 +7,7 @@ from typing import cast
 
 import strawberry
 
+from schema.access import CUSTOMERS_READ, Masked, NeedsScope
 from schema.context import Info
 from schema.customer import Customer
 from schema.order import Order, OrderLine
@@ -22,6 +23,7 @@ from schema.vocabulary import (
     ActorKind,
     AssuranceLevel,
     ItemCondition,
+    PiiKind,
     RefundDestination,
     RequestedResolution,
     ReturnReason,
@@ -32,7 +34,9 @@ from schema.vocabulary import (
 class Actor:
     kind: ActorKind
     name: str
-    on_behalf_of: str | None = strawberry.field(default=None, description="The customer a bot or person acts for.")
+    on_behalf_of: str | None = strawberry.field(
+        default=None, description="The customer a bot or person acts for.", extensions=[Masked(PiiKind.EMAIL)]
+    )
 
 
 @strawberry.type
@@ -41,7 +45,7 @@ class RequestedLine:
     quantity: int
     reason: ReturnReason | None = strawberry.field(default=None, description="Why it is sent back; null for a refund.")
     condition: ItemCondition | None = None
-    note: str | None = None
+    note: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
 
 
 @strawberry.type(description="What was asked for, typed; shown to the approver and to the asker.")
@@ -51,8 +55,8 @@ class ActionRequest:
     destination: RefundDestination | None = None
     amount: Money | None = None
     until: date | None = None
-    reason: str | None = None
-    note: str | None = None
+    reason: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
+    note: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
 
 
 @strawberry.federation.type(
@@ -71,7 +75,7 @@ class Action(Node):
     quote: Quote | None = None
     required_role: str | None = strawberry.field(default=None, description="Who may approve it, while it waits.")
     expires_at: datetime | None = None
-    note: str | None = None
+    note: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
     approved_by: Actor | None = None
     finished_at: datetime | None = None
     native_reference: str | None = strawberry.field(default=None, description="The platform's own id of what was done.")
@@ -129,10 +133,21 @@ class Viewer:
     assurance: AssuranceLevel
     scopes: list[str] = strawberry.field(default_factory=list)
     roles: list[str] = strawberry.field(default_factory=list)
-    customer_email: str | None = None
+    customer_email: str | None = strawberry.field(
+        default=None,
+        description="The address this caller is bound to; null for staff and unbound keys.",
+        extensions=[Masked(PiiKind.EMAIL)],
+    )
     expires_at: datetime | None = None
+    #: Who is counted and keeps idempotency keys; never shown, and no two callers share it.
     client: strawberry.Private[str] = ""
+    #: Of a customer session: its own id, and the id of the key that made it.
+    session: strawberry.Private[str] = ""
+    made_by: strawberry.Private[str] = ""
 
-    @strawberry.field(description="The one customer this caller is bound to; null for staff and unbound keys.")
+    @strawberry.field(
+        description="The one customer this caller is bound to; null for staff and unbound keys.",
+        extensions=[NeedsScope(CUSTOMERS_READ)],
+    )
     def customer(self, info: Info) -> Customer | None:
         return cast("Customer | None", info.context.reads.viewer_customer(info))

@@ -7,25 +7,32 @@ from typing import cast
 
 import strawberry
 
+from schema.access import ORDERS_READ, SUBSCRIPTIONS_READ, Masked, NeedsScope, for_staff
 from schema.connections import OrderConnection, ReturnConnection, SubscriptionConnection
 from schema.context import Info
 from schema.emails import Email
 from schema.inputs import OrderFilter
 from schema.provenance import Node, Source, SourceIssue
 from schema.values import Address, Money
-from schema.vocabulary import SubscriptionStatus
+from schema.vocabulary import PiiKind, SubscriptionStatus
 
 
 @strawberry.federation.type(keys=["id"], description="This person's record in one store.")
 class CustomerProfile(Node):
     id: strawberry.ID
     source: Source
-    tags: list[str] = strawberry.field(default_factory=list)
-    segments: list[str] = strawberry.field(default_factory=list)
-    addresses: list[Address] = strawberry.field(default_factory=list)
-    display_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
+    tags: list[str] = strawberry.field(
+        default_factory=list, graphql_type=list[str] | None, extensions=[for_staff()], description="Staff only."
+    )
+    segments: list[str] = strawberry.field(
+        default_factory=list, graphql_type=list[str] | None, extensions=[for_staff()], description="Staff only."
+    )
+    addresses: list[Address] = strawberry.field(
+        default_factory=list, graphql_type=list[Address] | None, extensions=[Masked(PiiKind.ADDRESS)]
+    )
+    display_name: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.NAME)])
+    email: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.EMAIL)])
+    phone: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.PHONE)])
     created_at: datetime | None = None
     first_name: strawberry.Private[str | None] = None
     last_name: strawberry.Private[str | None] = None
@@ -60,20 +67,25 @@ class Customer(Node):
     owner: strawberry.Private[Email]
     #: The stores this person was asked for; None: every store.
     stores: strawberry.Private[tuple[str, ...] | None] = None
-    email: str | None = None
-    display_name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    phone: str | None = None
+    email: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.EMAIL)])
+    display_name: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.NAME)])
+    first_name: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.NAME)])
+    last_name: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.NAME)])
+    phone: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.PHONE)])
     locale: str | None = None
 
-    @strawberry.field(description="This person's orders, merged across stores, newest first.")
+    @strawberry.field(
+        description="This person's orders, merged across stores, newest first.", extensions=[NeedsScope(ORDERS_READ)]
+    )
     def orders(
         self, info: Info, first: int = 10, after: str | None = None, filter: OrderFilter | None = None
     ) -> OrderConnection:
         return cast("OrderConnection", info.context.reads.customer_orders(self, info, first, after, filter))
 
-    @strawberry.field(description="This person's subscriptions, merged across stores, newest first.")
+    @strawberry.field(
+        description="This person's subscriptions, merged across stores, newest first.",
+        extensions=[NeedsScope(SUBSCRIPTIONS_READ)],
+    )
     def subscriptions(
         self, info: Info, first: int = 10, after: str | None = None, status: list[SubscriptionStatus] | None = None
     ) -> SubscriptionConnection:
@@ -81,10 +93,16 @@ class Customer(Node):
             "SubscriptionConnection", info.context.reads.customer_subscriptions(self, info, first, after, status)
         )
 
-    @strawberry.field(description="This person's returns, in the order of their orders, newest first.")
+    @strawberry.field(
+        description="This person's returns, in the order of their orders, newest first.",
+        extensions=[NeedsScope(ORDERS_READ)],
+    )
     def returns(self, info: Info, first: int = 10, after: str | None = None) -> ReturnConnection:
         return cast("ReturnConnection", info.context.reads.customer_returns(self, info, first, after))
 
-    @strawberry.field(description="Counts over every store. Reading it may cost calls.")
+    @strawberry.field(
+        description="Counts over every store. Reading it may cost calls. Staff only, else null.",
+        extensions=[for_staff()],
+    )
     def stats(self, info: Info) -> CustomerStats | None:
         return cast("CustomerStats | None", info.context.reads.customer_stats(self, info))

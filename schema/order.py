@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import strawberry
 
+from schema.access import CUSTOMERS_READ, PRODUCTS_READ, SUBSCRIPTIONS_READ, Masked, NeedsScope, for_staff
 from schema.context import Info
 from schema.emails import Email
 from schema.ids import parse_id
@@ -26,6 +27,7 @@ from schema.vocabulary import (
     OrderReturnStatus,
     OrderStatus,
     PaymentStatus,
+    PiiKind,
     TimeBasis,
 )
 
@@ -76,13 +78,16 @@ class OrderLine:
     #: The order this line belongs to; set by the order when it is made.
     order: strawberry.Private[Order | None] = None
 
-    @strawberry.field(description="The product as it is sold today; it may have changed since the order.")
+    @strawberry.field(
+        description="The product as it is sold today; it may have changed since the order.",
+        extensions=[NeedsScope(PRODUCTS_READ)],
+    )
     def product(self, info: Info) -> Product | None:
         if self.product_ref is None:
             return None
         return cast("Product | None", info.context.loaders.product.load(self.product_ref._replace(variant=None)))
 
-    @strawberry.field(description="The variant as it is sold today.")
+    @strawberry.field(description="The variant as it is sold today.", extensions=[NeedsScope(PRODUCTS_READ)])
     def variant(self, info: Info) -> Variant | None:
         if self.product_ref is None or self.product_ref.variant is None:
             return None
@@ -107,8 +112,8 @@ class FulfillmentLine:
 class FulfillmentEvent:
     status: DeliveryStatus
     happened_at: datetime
-    message: str | None = None
-    location: str | None = None
+    message: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
+    location: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.ADDRESS)])
 
 
 @strawberry.type(description="One parcel, pick-up or download.")
@@ -119,8 +124,8 @@ class Fulfillment:
     lines: list[FulfillmentLine] = strawberry.field(default_factory=list)
     events: list[FulfillmentEvent] = strawberry.field(default_factory=list)
     carrier: str | None = None
-    tracking_number: str | None = None
-    tracking_url: Url | None = None
+    tracking_number: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.ADDRESS)])
+    tracking_url: Url | None = strawberry.field(default=None, extensions=[Masked(PiiKind.ADDRESS)])
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     delivered_at_basis: TimeBasis | None = strawberry.field(
@@ -152,12 +157,16 @@ class Order(Parted, Node):
     native_status: str = strawberry.field(description="The platform's own words, in its own spelling.")
     placed_at: datetime
     totals: OrderTotals
-    tags: list[str] = strawberry.field(default_factory=list)
+    tags: list[str] = strawberry.field(
+        default_factory=list, graphql_type=list[str] | None, extensions=[for_staff()], description="Staff only."
+    )
     updated_at: datetime | None = None
     cancelled_at: datetime | None = None
     cancel_reason: CancelReason | None = None
     email: str | None = strawberry.field(
-        default=None, description="The address on the order; a guest order has one and may have no customer record."
+        default=None,
+        description="The address on the order; a guest order has one and may have no customer record.",
+        extensions=[Masked(PiiKind.EMAIL)],
     )
     lines: list[OrderLine] = strawberry.field(default_factory=not_loaded)
     fulfillments: list[Fulfillment] | None = strawberry.field(
@@ -169,16 +178,21 @@ class Order(Parted, Node):
     refunds: list[Refund] | None = strawberry.field(
         default_factory=not_loaded, description="Null: could not be read. Empty: there are none."
     )
-    shipping_address: Address | None = strawberry.field(default_factory=not_loaded)
-    billing_address: Address | None = strawberry.field(default_factory=not_loaded)
+    shipping_address: Address | None = strawberry.field(
+        default_factory=not_loaded, extensions=[Masked(PiiKind.ADDRESS)]
+    )
+    billing_address: Address | None = strawberry.field(default_factory=not_loaded, extensions=[Masked(PiiKind.ADDRESS)])
     status_url: Url | None = strawberry.field(
         default_factory=not_loaded,
         description="The shopper's own status page. It needs no login: treat it as a secret.",
+        extensions=[Masked(PiiKind.ADDRESS)],
     )
     #: Whose order it is: the linked customer's present address where there is a record, else the order's own.
     owner: strawberry.Private[Email | None] = None
     #: The platform's customer record behind the order, by native id; None for a guest.
     customer_native_id: strawberry.Private[str | None] = None
+    #: Found by its number, by somebody not surely known: nothing leads on from it to the person.
+    alone: strawberry.Private[bool] = False
     #: What a policy may look at. None: the store does not say.
     disputed: strawberry.Private[bool | None] = None
     shipping_country: strawberry.Private[str | None] = None
@@ -198,19 +212,27 @@ class Order(Parted, Node):
     def store_key(self) -> str:
         return parse_id(self.id).store
 
-    @strawberry.field(description="The person whose order it is, across every store; also for a guest with an address.")
+    @strawberry.field(
+        description="The person whose order it is, across every store; also for a guest with an address. Null on what "
+        "`lookupOrder` found for a caller below VERIFIED.",
+        extensions=[NeedsScope(CUSTOMERS_READ)],
+    )
     def customer(self, info: Info) -> Annotated[Customer, strawberry.lazy("schema.customer")] | None:
-        if self.owner is None:
+        if self.owner is None or self.alone:
             return None
         return cast("Customer | None", info.context.loaders.customer.load(self.owner))
 
     @strawberry.field(
         description="The subscriptions this order belongs to, in this store or in one that bills for it. "
-        "Null: could not be read. Empty: there are none."
+        "Null: could not be read, or not told on what `lookupOrder` found for a caller below VERIFIED. "
+        "Empty: there are none.",
+        extensions=[NeedsScope(SUBSCRIPTIONS_READ)],
     )
     def subscriptions(
         self, info: Info
     ) -> list[Annotated[SubscriptionContract, strawberry.lazy("schema.subscription")]] | None:
+        if self.alone:
+            return None
         return cast("list[SubscriptionContract] | None", info.context.loaders.order_subscriptions(self, info))
 
     @strawberry.field(

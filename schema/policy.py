@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from schema.context import Info
+from schema.access import for_staff
 from schema.values import Money, Quote
 from schema.vocabulary import (
     ActionKind,
@@ -59,9 +59,11 @@ class DecisionReason:
     #: A rule about fraud, velocity or amounts: others than staff are shown a neutral sentence and code OTHER.
     staff_only: strawberry.Private[bool] = False
 
-    @strawberry.field(description="The reason in the merchant's own terms. Staff only, else null.")
-    def internal_message(self, info: Info) -> str | None:
-        return self.internal if info.context.viewer.assurance >= AssuranceLevel.STAFF else None
+    @strawberry.field(
+        description="The reason in the merchant's own terms. Staff only, else null.", extensions=[for_staff()]
+    )
+    def internal_message(self) -> str | None:
+        return self.internal
 
 
 @strawberry.type(
@@ -100,9 +102,12 @@ class Decision:
     approver: strawberry.Private[str | None] = None
     expires_hours: strawberry.Private[int | None] = None
 
-    @strawberry.field(description="Rules on trial that would have fired. Staff only, else empty.")
-    def shadow(self, info: Info) -> list[DecisionReason]:
-        return self.shadow_reasons if info.context.viewer.assurance >= AssuranceLevel.STAFF else []
+    @strawberry.field(
+        description="Rules on trial that would have fired. Staff only, else empty.",
+        extensions=[for_staff(empty=True)],
+    )
+    def shadow(self) -> list[DecisionReason]:
+        return self.shadow_reasons
 
 
 @strawberry.type(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from schema.context import Info
+from schema.access import for_staff
 from schema.policy import Decision
 from schema.provenance import Capability
 from schema.vocabulary import AssuranceLevel, ConflictKind, ProblemCode
@@ -90,9 +90,11 @@ class PlatformRefused(Problem):
     code: ProblemCode = ProblemCode.PLATFORM_REFUSED
     native: strawberry.Private[list[NativeError]]
 
-    @strawberry.field(description="The platform's own words. Staff only, else empty.")
-    def native_errors(self, info: Info) -> list[NativeError]:
-        return self.native if info.context.viewer.assurance >= AssuranceLevel.STAFF else []
+    @strawberry.field(
+        description="The platform's own words. Staff only, else empty.", extensions=[for_staff(empty=True)]
+    )
+    def native_errors(self) -> list[NativeError]:
+        return self.native
 
 
 @strawberry.type(description="The shop platform could not be reached or asks to wait; nothing happened.")

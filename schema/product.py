@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.access import for_staff
 from schema.connections import page_size
 from schema.provenance import Node, Source
 from schema.scalars import Url
@@ -26,7 +27,7 @@ class Variant:
     price: Money | None = None
     compare_at_price: Money | None = None
     available: bool | None = None
-    inventory_quantity: int | None = None
+    inventory_quantity: int | None = strawberry.field(default=None, extensions=[for_staff()], description="Staff only.")
     image: Image | None = None
 
 
@@ -38,7 +39,9 @@ class Product(Node):
     source: Source
     title: str
     status: ProductStatus
-    tags: list[str] = strawberry.field(default_factory=list)
+    tags: list[str] = strawberry.field(
+        default_factory=list, graphql_type=list[str] | None, extensions=[for_staff()], description="Staff only."
+    )
     images: list[Image] = strawberry.field(default_factory=list)
     handle: str | None = None
     description: str | None = strawberry.field(default=None, description="Plain text.")

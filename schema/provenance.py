@@ -8,10 +8,11 @@ from typing import ClassVar, Protocol
 
 import strawberry
 
+from schema.access import RAW_READ, NeedsScope, for_staff
 from schema.context import Info
 from schema.ids import make_id
 from schema.scalars import CurrencyCode, Json, Url
-from schema.vocabulary import ActionKind, AssuranceLevel, HealthStatus, ProblemCode, SupportLevel
+from schema.vocabulary import ActionKind, HealthStatus, ProblemCode, SupportLevel
 
 
 @strawberry.interface(description="Anything with an id. `node(id)` reads it again.")
@@ -95,17 +96,20 @@ class Source:
     admin: strawberry.Private[str | None] = None
     raw_values: strawberry.Private[dict[str, object] | None] = None
 
-    @strawberry.field(description="The node's page in the platform's admin. Staff only, else null.")
-    def admin_url(self, info: Info) -> Url | None:
-        if self.admin is None or info.context.viewer.assurance < AssuranceLevel.STAFF:
+    @strawberry.field(
+        description="The node's page in the platform's admin. Staff only, else null.", extensions=[for_staff()]
+    )
+    def admin_url(self) -> Url | None:
+        if self.admin is None:
             return None
         return Url(self.admin)
 
     @strawberry.field(
-        description="Platform values by key, of those the adapter keeps; others are left out. Staff only."
+        description="Platform values by key, of those the adapter keeps; others are left out. Staff only.",
+        extensions=[for_staff(), NeedsScope(RAW_READ)],
     )
-    def raw(self, info: Info, keys: list[str]) -> Json | None:
-        if self.raw_values is None or info.context.viewer.assurance < AssuranceLevel.STAFF:
+    def raw(self, keys: list[str]) -> Json | None:
+        if self.raw_values is None:
             return None
         return Json({key: self.raw_values[key] for key in keys if key in self.raw_values})
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from schema.access import Masked
 from schema.provenance import Node, Source
 from schema.values import Fee, Money, MoneyPair
 from schema.vocabulary import (
     ItemCondition,
     MoneyMoved,
+    PiiKind,
     RecordHolder,
     RefundDestination,
     RefundStatus,
@@ -41,7 +43,7 @@ class Refund(Node):
     money_moved: MoneyMoved
     created_at: datetime
     lines: list[RefundLine] = strawberry.field(default_factory=list)
-    reason: str | None = None
+    reason: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
 
 
 @strawberry.type
@@ -49,7 +51,7 @@ class ReturnLine:
     line: Annotated[OrderLine, strawberry.lazy("schema.order")]
     quantity: int
     reason: ReturnReason
-    note: str | None = None
+    note: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
     condition: ItemCondition | None = None
 
 
@@ -69,5 +71,5 @@ class Return(Node):
     fees: list[Fee] = strawberry.field(default_factory=list)
     refunds: list[Refund] = strawberry.field(default_factory=list)
     number: str | None = None
-    decline_reason: str | None = None
+    decline_reason: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
     closed_at: datetime | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import strawberry
 
+from schema.access import CUSTOMERS_READ, ORDERS_READ, PRODUCTS_READ, Masked, NeedsScope
 from schema.context import Info
 from schema.emails import Email
 from schema.ids import parse_id
@@ -16,7 +17,7 @@ from schema.policy import Eligibility
 from schema.product import Product, Variant
 from schema.provenance import Node, Source
 from schema.values import Interval, Money
-from schema.vocabulary import ActionKind, SubscriptionStatus
+from schema.vocabulary import ActionKind, PiiKind, SubscriptionStatus
 
 if TYPE_CHECKING:
     from schema.customer import Customer
@@ -44,13 +45,16 @@ class SubscriptionLine:
     sku: str | None = None
     product_ref: strawberry.Private[ProductRef | None] = None
 
-    @strawberry.field(description="The product as it is sold today, in the shop the subscription bills for.")
+    @strawberry.field(
+        description="The product as it is sold today, in the shop the subscription bills for.",
+        extensions=[NeedsScope(PRODUCTS_READ)],
+    )
     def product(self, info: Info) -> Product | None:
         if self.product_ref is None:
             return None
         return cast("Product | None", info.context.loaders.product.load(self.product_ref._replace(variant=None)))
 
-    @strawberry.field(description="The variant as it is sold today.")
+    @strawberry.field(description="The variant as it is sold today.", extensions=[NeedsScope(PRODUCTS_READ)])
     def variant(self, info: Info) -> Variant | None:
         if self.product_ref is None or self.product_ref.variant is None:
             return None
@@ -75,7 +79,7 @@ class Subscription(Parted, Node):
     min_cycles: int | None = None
     max_cycles: int | None = None
     is_prepaid: bool | None = None
-    cancel_reason: str | None = None
+    cancel_reason: str | None = strawberry.field(default=None, extensions=[Masked(PiiKind.FREE_TEXT)])
     created_at: datetime | None = None
     #: The customer's address where the record has one; else `customer_ref` leads to it.
     owner: strawberry.Private[Email | None] = None
@@ -91,11 +95,16 @@ class Subscription(Parted, Node):
     def store_key(self) -> str:
         return parse_id(self.id).store
 
-    @strawberry.field(description="Whose subscription it is, across every store.")
+    @strawberry.field(
+        description="Whose subscription it is, across every store.", extensions=[NeedsScope(CUSTOMERS_READ)]
+    )
     def customer(self, info: Info) -> Annotated[Customer, strawberry.lazy("schema.customer")] | None:
         return cast("Customer | None", info.context.loaders.subscription_customer(self))
 
-    @strawberry.field(description="The order it came from; null where there is none or it can no longer be read.")
+    @strawberry.field(
+        description="The order it came from; null where there is none or it can no longer be read.",
+        extensions=[NeedsScope(ORDERS_READ)],
+    )
     def origin_order(self, info: Info) -> Order | None:
         if self.origin_order_ref is None:
             return None

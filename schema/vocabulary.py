@@ -332,6 +332,16 @@ class AssuranceLevel(IntEnum):
     STAFF = 3
 
 
+@strawberry.enum(description="What kind of personal data a field holds.")
+class PiiKind(Enum):
+    NAME = "NAME"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    ADDRESS = "ADDRESS"
+    PAYMENT = "PAYMENT"
+    FREE_TEXT = "FREE_TEXT"
+
+
 @strawberry.enum(description="What a store can do for an action. EMULATED: with a caveat, told in `note`.")
 class SupportLevel(Enum):
     NATIVE = "NATIVE"

@@ -24,6 +24,7 @@ from resolvers.context import RequestContext, Services
 from resolvers.errors import presented
 from resolvers.sealing import Seal
 from resolvers.stores import Stores
+from schema.access import SCOPES
 from schema.actions import Actor, Viewer
 from schema.emails import Email
 from schema.parts import OrderParts
@@ -69,7 +70,9 @@ class Town:
         bound: Email | None = None,
     ) -> tuple[Any, list[dict[str, Any]]]:
         """Data and errors of one request."""
-        viewer = Viewer(actor=Actor(kind=ActorKind.BOT, name="tests"), assurance=as_, customer_email=bound)
+        viewer = Viewer(
+            actor=Actor(kind=ActorKind.BOT, name="tests"), assurance=as_, scopes=list(SCOPES), customer_email=bound
+        )
         context = RequestContext(self.services, viewer, NOW, "req-1")
         result = await API.execute(query, variables, context_value=context)
         return result.data, [dict(presented(error, "req-1").formatted) for error in result.errors or []]
