@@ -481,7 +481,7 @@ stores:
     platform: shopify
     shop: acme-us
     time_zone: America/New_York
-    credentials: {client_id: "${TOKEN}", client_secret: "${TOKEN}"}
+    credentials: {client_id: "${SHOPIFY_ID}", client_secret: "${TOKEN}"}
   eu:
     platform: woocommerce
     url: https://eu.acme.example
@@ -493,7 +493,7 @@ redis: null
 api_keys: [{name: chatbot, key: "${CHATBOT_KEY}"}]
 """
     )
-    settings = load(folder / "aftersale.yaml", environment=ENVIRONMENT)
+    settings = load(folder / "aftersale.yaml", environment={**ENVIRONMENT, "SHOPIFY_ID": "an-id"})
     assert {id: store.platform for id, store in settings.stores.items()} == {
         "us": "shopify",
         "eu": "woocommerce",

@@ -40,8 +40,12 @@ def lines() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    server = logging.getLogger("uvicorn.error")
+    loudness = server.level
+    server.setLevel(logging.NOTSET)  # a simulated store of another test may have hushed it
     configure_logging(stream)
     yield stream
+    server.setLevel(loudness)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
