@@ -36,7 +36,7 @@ from actions.recorded import (
     was_json,
 )
 from actions.shaping import action_id, action_of, seal_actor
-from platforms.base import CLOCK_SKEW, Platform
+from platforms.base import CLOCK_SKEW, Operation, Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
 from policies.asked import Asked, AskedLine, History
@@ -44,8 +44,9 @@ from policies.guard import MIN_ASSURANCE
 from policies.processor import as_told_to
 from schema.actions import Action, ActionRequest, Actor, Preview, RequestedLine, Viewer
 from schema.connections import ActionConnection, ActionEdge, PageInfo, page_size
+from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
-from schema.ids import MalformedId, parse_id, parse_typed
+from schema.ids import GlobalId, MalformedId, parse_id, parse_typed
 from schema.inputs import (
     ActionFilter,
     CancelOrderInput,
@@ -54,7 +55,7 @@ from schema.inputs import (
     ReturnOrderInput,
 )
 from schema.order import Order, OrderLine
-from schema.parts import OrderParts
+from schema.parts import OrderParts, SubscriptionParts
 from schema.policy import Decision
 from schema.problems import Problem
 from schema.provenance import Capability
@@ -419,6 +420,8 @@ class ViewerDesk:
         return platform
 
     async def _facts(self, asking: Asking, platform: Platform, parts: OrderParts) -> _Facts:
+        if self._bound is not None and not await self._is_theirs(platform, asking.target):
+            raise _Stop(problems.not_found())
         target = await self._desk.effects.read(platform, str(asking.target), parts)
         if target is None:
             raise _Stop(problems.not_found())
@@ -449,6 +452,26 @@ class ViewerDesk:
             case CancelSubscriptionInput():
                 asked = replace(asked, reason=given.reason)
         return _Facts(target, owner, asked)
+
+    async def _is_theirs(self, platform: Platform, target: GlobalId) -> bool:
+        """Whether a target is the bound customer's, seen before its facts are read: another's costs what none costs."""
+        if target.type == "Order":
+            order = (await platform.orders([target.native], OrderParts.NONE)).get(target.native)
+            return order is not None and order.owner == self._bound
+        assert self._bound is not None
+        able = platform.supports(Operation.PROFILES)
+        records, found = await asyncio.gather(
+            platform.profiles([self._bound]) if able else _nobody(),
+            platform.subscriptions([target.native], SubscriptionParts.NONE),
+        )
+        subscription = found.get(target.native)
+        if subscription is None or subscription.owner is not None or subscription.customer_ref is None:
+            return subscription is not None and subscription.owner == self._bound
+        ref = subscription.customer_ref
+        if not able or ref.store != platform.config.id:
+            return await self._owner(subscription) == self._bound
+        theirs = {(platform.config.id, one.source.native_id) for one in records.get(self._bound, ())}
+        return (ref.store, ref.native_id) in theirs
 
     async def _owner(self, target: Order | Subscription) -> Email | None:
         """Whose it is. Of a subscription whose record names nobody, the customer record behind it is read."""
@@ -785,6 +808,11 @@ class ViewerDesk:
             answer = answers[found.store]
             orders.append(answer if isinstance(answer, PlatformError) else answer.get(found.native))
         return orders
+
+
+async def _nobody() -> Mapping[Email, Sequence[CustomerProfile]]:
+    """The records of a store that keeps none."""
+    return {}
 
 
 _DESTINATION = {

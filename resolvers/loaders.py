@@ -149,7 +149,7 @@ class RequestLoaders:
         heads, mine = await asyncio.gather(
             platform.subscriptions(natives, SubscriptionParts.NONE), self._my_records(platform)
         )
-        found = {native: one for native, one in heads.items() if self._is_mine(one, mine)}
+        found = {native: one for native, one in heads.items() if await self._is_mine(one, mine)}
         if found and parts:
             found = dict(await platform.subscriptions(list(found), parts))
         for subscription in found.values():
@@ -164,9 +164,13 @@ class RequestLoaders:
         profiles: Sequence[CustomerProfile] = await self.profiles.load(ProfileKey(store, self._bound))
         return frozenset(ProfileRef(store, profile.source.native_id) for profile in profiles)
 
-    def _is_mine(self, subscription: Subscription, mine: frozenset[ProfileRef]) -> bool:
-        if subscription.owner is None and subscription.customer_ref is not None:
-            return subscription.customer_ref in mine
+    async def _is_mine(self, subscription: Subscription, mine: frozenset[ProfileRef]) -> bool:
+        ref = subscription.customer_ref
+        if subscription.owner is None and ref is not None:
+            keeper = self._stores.get(ref.store)
+            if ref.store == parse_id(subscription.id).store and keeper and keeper.supports(Operation.PROFILES):
+                return ref in mine
+            return self._context.may_see(await self.subscription_owner(subscription))
         return self._context.may_see(subscription.owner)
 
     async def _products(self, keys: list[ProductRef]) -> list[Product | PlatformError | None]:
@@ -229,7 +233,9 @@ class RequestLoaders:
             await self._context.services.desk.held.overlay_subscriptions(platform, flat)
             if self._bound is not None:
                 mine = await self._my_records(platform)
-                return {key: [one for one in found.get(key.order, ()) if self._is_mine(one, mine)] for key in group}
+                return {
+                    key: [one for one in found.get(key.order, ()) if await self._is_mine(one, mine)] for key in group
+                }
             return {key: found.get(key.order, ()) for key in group}
 
         return await self._of_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
