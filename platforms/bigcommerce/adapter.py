@@ -1,0 +1,643 @@
+"""What a BigCommerce store is asked, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from platforms.base import (
+    CancelOrder,
+    Done,
+    OrdersQuery,
+    Outcome,
+    Page,
+    Person,
+    Platform,
+    Probe,
+    Request,
+    ReturnOrder,
+    Row,
+    Services,
+    StoreConfig,
+)
+from platforms.bigcommerce import mapping, wire
+from platforms.errors import MissingScope, PlatformError, Refused, Unreadable
+from platforms.jsonbody import decode
+from platforms.secrets import SecretText
+from platforms.transport import Budget, Call, Limits, Reply, Transport
+from schema.customer import CustomerProfile
+from schema.emails import Email, email_or_none, same_email
+from schema.order import Order
+from schema.parts import OrderParts
+from schema.product import Product
+from schema.provenance import RateBudget, StoreHealth
+from schema.vocabulary import ActionKind, PaymentStatus
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
+
+#: A list that over-matches is followed for so many pages in one go; then the answer is what was found, and goes on.
+_PAGES = 5
+#: So many pages of one order's lines or shipments, or of one v3 list: beyond that something is wrong.
+_MOST_PAGES = 20
+#: So many orders are read at a time, since each is a call of its own.
+_AT_ONCE = 5
+_SECOND = timedelta(seconds=1)
+_NEEDS_LINES = OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS
+
+
+class Credentials(BaseModel):
+    """A store-level API account (Settings > Store-level API accounts)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    access_token: SecretText
+
+
+class BigCommerceConfig(StoreConfig):
+    """One BigCommerce store."""
+
+    platform: Literal["bigcommerce"] = "bigcommerce"
+    #: The store's permanent id: `abc123` of store-abc123.mybigcommerce.com and of api.bigcommerce.com/stores/abc123.
+    store_hash: Annotated[str, Field(pattern=r"^[a-z0-9]+$", max_length=40)]
+    credentials: Credentials
+    #: Whether cancelling an order whose payment is only authorised gives that authorisation up as well.
+    void_on_cancel: bool = False
+    #: Another address than BigCommerce's own, for a stand-in on this machine only.
+    url: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _on_this_machine(cls, url: str | None) -> str | None:
+        if url is not None:
+            host = urlsplit(url).hostname or ""
+            try:
+                loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+            except ValueError:
+                loopback = False
+            if not loopback:
+                raise ValueError("every BigCommerce store has the same address; url is for a stand-in on this machine")
+        return url
+
+
+class BigCommerce(Platform):
+    """REST v2 for orders, which come one by one; v3 for customers, products and refunds, which come in batches."""
+
+    name = "BigCommerce"
+    Config = BigCommerceConfig
+    api_version = "v2/v3"
+    refunds_on_cancel = False
+    keeps_returns = False
+    caveats: ClassVar[Mapping[ActionKind, str]] = {
+        ActionKind.CANCEL_ORDER: (
+            "Cancelling pays nothing back, and gives an authorised payment up only where `void_on_cancel` is set; "
+            "whether the goods go back into stock is the store's own setting."
+        ),
+        ActionKind.RETURN_ORDER: (
+            "BigCommerce has no returns: the gateway keeps the record and adds it to the order's staff notes."
+        ),
+    }
+    scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = dict.fromkeys(
+        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), (wire.ORDERS_WRITE,)
+    )
+    never_known: ClassVar[frozenset[str]] = frozenset(
+        {
+            "order.delivered_at",
+            "order.tags",
+            "customer.tags",
+            "customer.segments",
+            "line.tags",
+            "line.type",
+            "line.final_sale",
+            "line.delivered",
+            "line.delivered_at",
+            "line.delivered_estimated",
+            "line.days_since_delivery",
+            "subscription.status",
+            "subscription.payment_failed",
+            "subscription.cycles_completed",
+            "subscription.min_cycles",
+            "subscription.max_cycles",
+            "subscription.next_billing_at",
+            "subscription.hours_until_billing",
+            "subscription.days_until_billing",
+            "subscription.created_at",
+            "subscription.days_since_created",
+            "subscription.is_prepaid",
+        }
+    )
+
+    config: BigCommerceConfig
+
+    def __init__(self, config: StoreConfig, services: Services | None = None) -> None:
+        if not isinstance(config, BigCommerceConfig):
+            raise TypeError("a BigCommerce store needs a BigCommerceConfig")
+        super().__init__(config, services)
+        self._token = config.credentials.access_token
+        self._budget = Budget(wire.QUOTA, wire.QUOTA / wire.WINDOW_SECONDS)
+        self._transport = Transport(
+            config.id,
+            f"{(config.url or wire.HOST).rstrip('/')}/stores/{config.store_hash}",
+            limits=self.services.limits or Limits(),
+            budget=self._budget,
+            observer=self.services.observer,
+            judge=self._judge,
+            allow_private=config.allow_private_address or config.url is not None,
+            extra_headers=self.services.extra_headers,
+        )
+        self._home = mapping.Home(config.id, f"https://store-{config.store_hash}.mybigcommerce.com", self.source)
+        #: What the store told of itself; None: not asked yet, or it would not say.
+        self._about: wire.StoreRow | None = None
+        self._about_lock = asyncio.Lock()
+
+    # -- the store itself
+
+    def health(self) -> StoreHealth:
+        now = self._transport.health()
+        return StoreHealth(
+            status=now.status,
+            rate_budget=RateBudget(**now.budget._asdict()) if now.budget else None,
+            last_error_at=now.last_error_at,
+            circuit_open_until=now.circuit_open_until,
+        )
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _probe(self) -> Probe:
+        """Who the store is, and whether the token may read orders and customers."""
+        try:
+            about, orders, customers = await _together(
+                self._allowed(self._asked_about()),
+                self._allowed(self._read(wire.orders_count(), lambda reply: decode(wire.Count, reply, "the count"))),
+                self._allowed(
+                    self._read(wire.any_customer(), lambda reply: wire.listed(wire.CustomerRow, reply, "customers"))
+                ),
+            )
+        except wire.Missing as error:
+            raise Refused(
+                "BigCommerce knows no store with this hash: compare `store_hash` with the API account's path",
+                store=self.config.id,
+                native=error.native,
+            ) from None
+        warnings = []
+        if about is None:
+            warnings.append("The token may not read the store's settings: set `currency` for this store.")
+        else:
+            if self.config.currency not in (None, about.currency):
+                warnings.append(f"The store's currency is {about.currency}, not {self.config.currency} as configured.")
+            zone = about.timezone.name if about.timezone else ""
+            if zone and zone != self.config.time_zone:
+                warnings.append(f"The store's time zone is {zone}, not {self.config.time_zone} as configured.")
+        if orders is None:
+            warnings.append("The token may not read orders: give the API account the scope store_v2_orders.")
+        if customers is None:
+            warnings.append(
+                "The token may not read customers: give the API account the scope store_v2_customers_read_only."
+            )
+        # Whether it may also write shows when the first write is refused.
+        missing = dict(self.found.missing_scopes) if self.found else {}
+        return Probe(
+            currency=(about.currency if about else None) or self.config.currency,
+            missing_scopes=dict(self.scopes) if orders is None else missing,
+            warnings=tuple(warnings),
+        )
+
+    async def _asked_about(self) -> wire.StoreRow:
+        row = await self._read(wire.store(), lambda reply: decode(wire.StoreRow, reply, "the store"))
+        wire.currency(row.currency, "store.currency")
+        self._about = row
+        return row
+
+    async def _allowed(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """None where a scope is missing."""
+        try:
+            return await work
+        except MissingScope:
+            return None
+
+    async def _currency(self) -> str | None:
+        """Configured, probed, or asked for once."""
+        if self.config.currency is not None:
+            return self.config.currency
+        async with self._about_lock:
+            about = self._about or await self._allowed(self._asked_about())
+        return about.currency if about else None
+
+    # -- orders
+
+    async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
+        rows = [row for row in await _each(self._order_row, _native(ids)) if row is not None and mapping.is_shown(row)]
+        return {order.source.native_id: order for order in await self._orders(rows, parts)}
+
+    async def orders_by_number(self, number: str, parts: OrderParts) -> Sequence[Order]:
+        """The number is the id."""
+        return list((await self.orders([number.strip().removeprefix("#")], parts)).values())
+
+    async def orders_of(self, person: Person, query: OrdersQuery, parts: OrderParts) -> Page[Order]:
+        """Two routes, merged: the orders of each customer record, and those placed as a guest with this address."""
+        profiles = await person.profiles()
+        records = {
+            int(profile.source.native_id): person.email
+            for profile in profiles
+            if same_email(profile.email, person.email)
+        }
+        after = _position(query.after) if query.after else None
+
+        def of_record(customer: int) -> Callable[[wire.OrderRow], bool]:
+            return lambda row: row.customer_id == customer
+
+        def of_guest(row: wire.OrderRow) -> bool:
+            return row.customer_id == 0 and same_email(row.billing_address.email, person.email)
+
+        stretches = await _together(
+            *(self._stretch(query, after, of_record(record), customer=record) for record in records),
+            self._stretch(query, after, of_guest, email=person.email),
+        )
+        # Only as far down as every route has been read is the merged list complete.
+        cut = max((stretch.read_to for stretch in stretches if stretch.read_to is not None), default=None)
+        merged = {row.id: row for stretch in stretches for row in stretch.rows}
+        ready = sorted(
+            (row for row in merged.values() if cut is None or _key(row) >= cut), key=lambda row: _key(row), reverse=True
+        )
+        given = ready[: query.first]
+        orders = {order.source.native_id: order for order in await self._orders(given, parts, known=records)}
+        return Page(
+            rows=[Row(orders[str(row.id)], _written(_key(row))) for row in given if str(row.id) in orders],
+            more=cut is not None or len(ready) > len(given),
+            end=_written(_key(given[-1])) if given else None if cut is None else _written(cut),
+        )
+
+    async def _stretch(
+        self,
+        query: OrdersQuery,
+        after: _Key | None,
+        mine: Callable[[wire.OrderRow], bool],
+        *,
+        customer: int | None = None,
+        email: str | None = None,
+    ) -> _Stretch:
+        """The next rows of one route, newest first, at least `query.first` of them where there are so many.
+
+        Paging is by date, not by page number, so inserts move nothing. A full page may end in the middle of a second:
+        that second counts as not yet read, and is asked for again. Only one status can be filtered by, and the bounds
+        may or may not be inclusive: each row is looked at again.
+        """
+        limit = wire.V2_PAGE if query.status else min(query.first + 1, wire.V2_PAGE)
+        before = query.placed_before
+        if after is not None:
+            before = min(filter(None, (before, after.at + _SECOND)))
+        rows: dict[int, wire.OrderRow] = {}
+        read_to: _Key | None = after
+        page = 1
+        for _ in range(_PAGES):
+            call = wire.orders_list(
+                customer=customer,
+                email=email,
+                # A bound between two seconds is rounded outwards.
+                placed_after=query.placed_after - _SECOND if query.placed_after else None,
+                placed_before=before + _SECOND if before and before.microsecond else before,
+                limit=limit,
+                page=page,
+            )
+            found = await self._read(call, lambda reply: wire.rows(wire.OrderRow, reply, "orders"))
+            for row in found:
+                if mine(row) and mapping.is_shown(row) and _admits(query, row) and (after is None or _key(row) < after):
+                    rows[row.id] = row
+            if len(found) < limit:
+                return _Stretch(list(rows.values()), None)
+            oldest = min(map(mapping.placed_at, found))
+            if before is not None and oldest + _SECOND >= before:
+                # More orders in one second than the page holds.
+                page = page + 1 if limit == wire.V2_PAGE else 1
+                limit = wire.V2_PAGE
+                read_to = _Key(before, -1)
+                continue
+            read_to = _Key(oldest + _SECOND, -1)
+            if sum(1 for row in rows.values() if _key(row) >= read_to) >= query.first:
+                break
+            before, page = oldest + _SECOND, 1
+        return _Stretch([row for row in rows.values() if read_to is None or _key(row) >= read_to], read_to)
+
+    async def _order_row(self, native: str) -> wire.OrderRow | None:
+        try:
+            return await self._read(wire.order(native), lambda reply: decode(wire.OrderRow, reply, "the order"))
+        except wire.Missing:
+            return None
+
+    async def _orders(
+        self, rows: Sequence[wire.OrderRow], parts: OrderParts, known: Mapping[int, Email] | None = None
+    ) -> list[Order]:
+        """Orders with their owners and what the parts need, in the order of `rows`; one that is taken away meanwhile
+        is left out."""
+        unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
+        refunded = [str(row.id) for row in rows if parts & OrderParts.REFUNDS or mapping.hides_refunds(row)]
+        lined = rows if parts & _NEEDS_LINES else []
+        shipped = [row for row in rows if row.items_shipped > 0] if parts & OrderParts.FULFILLMENTS else []
+        customers, refunds, lines, shipments = await _together(
+            self._customers_by_id([str(one) for one in unknown]),
+            self._refunds(refunded),
+            _each(self._lines, lined),
+            _each(self._shipments, shipped),
+        )
+        emails = {row.id: email_or_none(row.email) for row in customers} | dict(known or {})
+        lines_of = dict(zip((row.id for row in lined), lines, strict=True))
+        shipments_of = dict(zip((row.id for row in shipped), shipments, strict=True))
+        return [
+            mapping.order(
+                row,
+                parts,
+                self._home,
+                # A record that is gone leaves the address on the order.
+                emails[row.customer_id] if row.customer_id in emails else email_or_none(row.billing_address.email),
+                lines=lines_of.get(row.id),
+                shipments=shipments_of.get(row.id, []),  # nothing shipped, or not asked for
+                refunds=None if refunds is None or str(row.id) not in refunded else refunds.get(row.id, []),
+            )
+            for row in rows
+            if not lined or lines_of[row.id] is not None
+        ]
+
+    async def _lines(self, row: wire.OrderRow) -> Sequence[wire.LineRow] | None:
+        try:
+            return await self._all_rows(lambda page: wire.order_products(row.id, page), wire.LineRow, "order lines")
+        except wire.Missing:
+            return None
+
+    async def _shipments(self, row: wire.OrderRow) -> Sequence[wire.ShipmentRow] | None:
+        with suppress(PlatformError):
+            return await self._all_rows(lambda page: wire.shipments(row.id, page), wire.ShipmentRow, "shipments")
+        return None
+
+    async def _refunds(self, orders: Sequence[str]) -> Mapping[int, Sequence[wire.RefundRow]] | None:
+        """By order; None where they could not be read."""
+
+        async def some(ids: Sequence[str]) -> list[wire.RefundRow]:
+            return await self._all_listed(lambda page: wire.refunds_of(ids, page), wire.RefundRow, "refunds")
+
+        try:
+            found = await _each(some, _pieces(orders))
+        except PlatformError:
+            return None
+        by_order: dict[int, list[wire.RefundRow]] = {}
+        for refund in (one for rows in found for one in rows):
+            by_order.setdefault(refund.order_id, []).append(refund)
+        return by_order
+
+    # -- customers
+
+    async def profiles(self, emails: Sequence[Email]) -> Mapping[Email, Sequence[CustomerProfile]]:
+        wanted = list(dict.fromkeys(emails))
+
+        async def some(addresses: Sequence[str]) -> list[wire.CustomerRow]:
+            return await self._customers(lambda page: wire.customers_by_email(addresses, page))
+
+        rows = [row for found in await _each(some, _pieces(wanted)) for row in found]
+        return {
+            email: [mapping.profile(row, self._home) for row in rows if same_email(row.email, email)]
+            for email in wanted
+        }
+
+    async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
+        wanted = _native(ids)
+        rows = await self._customers_by_id(wanted)
+        return {str(row.id): mapping.profile(row, self._home) for row in rows if str(row.id) in wanted}
+
+    async def _customers_by_id(self, ids: Sequence[str]) -> list[wire.CustomerRow]:
+        async def some(ids: Sequence[str]) -> list[wire.CustomerRow]:
+            return await self._customers(lambda page: wire.customers_by_ids(ids, page))
+
+        return [row for rows in await _each(some, _pieces(ids)) for row in rows]
+
+    async def _customers(self, ask: Callable[[int], Call]) -> list[wire.CustomerRow]:
+        return await self._all_listed(ask, wire.CustomerRow, "customers")
+
+    # -- products
+
+    async def products(self, ids: Sequence[str]) -> Mapping[str, Product]:
+        wanted = _native(ids)
+        if not wanted:
+            return {}
+
+        async def some(ids: Sequence[str]) -> list[wire.ProductRow]:
+            return await self._all_listed(lambda page: wire.products_by_ids(ids, page), wire.ProductRow, "products")
+
+        found, currency = await _together(_each(some, _pieces(wanted, wire.PRODUCTS_PAGE)), self._currency())
+        shop_url = self._about.secure_url if self._about else None
+        return {
+            str(row.id): mapping.product(row, self._home, currency, shop_url)
+            for rows in found
+            for row in rows
+            if str(row.id) in wanted
+        }
+
+    # -- writes
+
+    async def cancel_order(self, request: CancelOrder) -> Outcome:
+        """A write of the status. Giving up the authorisation comes after and changes nothing of that: whether it was
+        given up is seen in the order's payment status."""
+        native = request.order.source.native_id
+        state = await self._write(wire.cancel_order(native), _state, ActionKind.CANCEL_ORDER)
+        if state.status_id != wire.CANCELLED:
+            raise Refused("the store took the call and did not cancel the order", store=self.config.id)
+        if self.config.void_on_cancel and request.order.payment_status is PaymentStatus.AUTHORIZED:
+            with suppress(PlatformError):
+                await self._write(wire.void_payment(native), wire.accepted, ActionKind.CANCEL_ORDER)
+        return Done()
+
+    async def return_order(self, request: ReturnOrder) -> Outcome:
+        """The notes are one text: read, added to, written whole. What staff write in that instant is lost, so nothing
+        is written that already stands there."""
+        native, mark = request.order.source.native_id, _return_mark(request)
+        before = (await self._read(wire.order(native), _state)).staff_notes or ""
+        if _stands(mark, before):
+            return Done()
+        text = f"{before.rstrip()}\n\n{_return_note(request)}".lstrip()
+        if len(text) > wire.NOTES_LENGTH:
+            raise Refused("the staff notes of this order are full", store=self.config.id)
+        state = await self._write(wire.leave_notes(native, text), _state, ActionKind.RETURN_ORDER)
+        if not _stands(mark, state.staff_notes):
+            raise Refused("the store took the call and left the staff notes as they were", store=self.config.id)
+        return Done()
+
+    async def happened(self, request: Request, since: datetime) -> Done | None:
+        """By the marks this adapter leaves: the order's status, the line with the action's id in the staff notes."""
+        if not isinstance(request, CancelOrder | ReturnOrder):
+            return await super().happened(request, since)
+        try:
+            state = await self._read(wire.order(request.order.source.native_id), _state)
+        except wire.Missing:
+            return None
+        if isinstance(request, CancelOrder):
+            return Done() if state.status_id == wire.CANCELLED else None
+        return Done() if _stands(_return_mark(request), state.staff_notes) else None
+
+    # -- calls
+
+    def _judge(self, reply: Reply) -> Reply:
+        wire.report(self._budget, reply)
+        return wire.judge(reply)
+
+    async def _read(self, call: Call, read: Callable[[Reply], T]) -> T:
+        try:
+            return await self._transport.send(self._signed(call), read=read)
+        except MissingScope as error:
+            raise self._scoped(call, error) from None
+
+    async def _write(self, call: Call, read: Callable[[Reply], T], action: ActionKind) -> T:
+        try:
+            return await self._transport.send(self._signed(call), read=read)
+        except MissingScope as error:
+            scoped = self._scoped(call, error)
+            if self.found is not None:
+                self.found = replace(self.found, missing_scopes={**self.found.missing_scopes, action: scoped.scopes})
+            raise scoped from None
+
+    def _scoped(self, call: Call, error: MissingScope) -> MissingScope:
+        """The platform says that a scope is missing, not which."""
+        scope = wire.scope_of(call)
+        return MissingScope(
+            f"the API account lacks the scope {scope}", scopes=(scope,), store=self.config.id, native=error.native
+        )
+
+    def _signed(self, call: Call) -> Call:
+        # Without Accept v2 may answer in XML (unverified).
+        headers = {"X-Auth-Token": self._token.reveal(), "Accept": "application/json"}
+        return replace(call, headers={**call.headers, **headers})
+
+    async def _all_rows(self, ask: Callable[[int], Call], type_: type[T], what: str) -> list[T]:
+        """Every page of a v2 list, which does not say how many there are."""
+        rows: list[T] = []
+        for page in range(1, _MOST_PAGES + 1):
+            found = await self._read(ask(page), lambda reply: wire.rows(type_, reply, what))
+            rows += found
+            if len(found) < wire.V2_PAGE:
+                return rows
+        raise Unreadable(f"{what}: the list does not end", store=self.config.id)
+
+    async def _all_listed(self, ask: Callable[[int], Call], type_: type[T], what: str) -> list[T]:
+        """Every page of a v3 list."""
+        rows: list[T] = []
+        for page in range(1, _MOST_PAGES + 1):
+            found = await self._read(ask(page), lambda reply: wire.listed(type_, reply, what))
+            rows += found.data
+            if not found.more:
+                return rows
+        raise Unreadable(f"{what}: the list does not end", store=self.config.id)
+
+
+def _state(reply: Reply) -> wire.OrderState:
+    return decode(wire.OrderState, reply, "the order")
+
+
+# ------------------------------------------------------------------------------------------------- places in a list
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Key:
+    at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    rows: list[wire.OrderRow]
+    #: Complete for every key from here up; None: complete.
+    read_to: _Key | None
+
+
+def _key(row: wire.OrderRow) -> _Key:
+    return _Key(mapping.placed_at(row), row.id)
+
+
+def _written(key: _Key) -> str:
+    return f"{wire.written(key.at)}/{key.id}"
+
+
+def _position(text: str) -> _Key:
+    moment, _, native = text.partition("/")
+    try:
+        return _Key(datetime.fromisoformat(moment).astimezone(UTC), int(native))
+    except ValueError:
+        raise Refused("not a position in this store's list") from None
+
+
+def _native(ids: Iterable[str]) -> list[str]:
+    """Those that can be ids here at all, each once: whole numbers as BigCommerce writes them."""
+    return [one for one in dict.fromkeys(ids) if one.isascii() and one.isdecimal() and one[0] != "0" and len(one) <= 18]
+
+
+def _pieces(values: Sequence[str], most: int = wire.IN) -> list[Sequence[str]]:
+    return [values[at : at + most] for at in range(0, len(values), most)]
+
+
+def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
+    at = mapping.placed_at(row)
+    return (
+        (query.status is None or mapping.order_status(row) in query.status)
+        and (query.placed_after is None or at >= query.placed_after)
+        and (query.placed_before is None or at < query.placed_before)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def _return_mark(request: ReturnOrder) -> str:
+    return f"Return agreed by Aftersale (action {request.action_id})."
+
+
+def _stands(mark: str, notes: str | None) -> bool:
+    return any(line.strip() == mark for line in (notes or "").splitlines())
+
+
+def _return_note(request: ReturnOrder) -> str:
+    """For the store's staff; the first line is the mark by which it is found again."""
+    text = [_return_mark(request)]
+    for one in request.lines:
+        words = [one.reason.value, *([one.condition.value] if one.condition else [])]
+        text.append(f"{one.quantity} x {_plain(one.line.title)} (line {one.line.native_id}): {', '.join(words)}")
+        if one.note:
+            text.append(f"  {_plain(one.note)}")
+    text.append(f"Resolution: {request.resolution.value}.")
+    text += [f"Fee: {fee.kind.value} {fee.amount.amount} {fee.amount.currency_code}" for fee in request.fees]
+    return "\n".join(text)
+
+
+def _plain(text: str) -> str:
+    """One line without markup, whatever the control panel makes of a note."""
+    return " ".join(text.replace("<", " ").replace(">", " ").split())
+
+
+# ------------------------------------------------------------------------------------------------------- concurrency
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All at once; the first failure ends the others and is raised as itself."""
+    if len(work) == 1:
+        return [await work[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _each(one: Callable[[I], Awaitable[T]], items: Sequence[I]) -> list[T]:
+    """The same for each item, `_AT_ONCE` at a time, in the order of `items`."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def held(item: I) -> T:
+        async with gate:
+            return await one(item)
+
+    return await _together(*map(held, items))
