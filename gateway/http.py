@@ -7,19 +7,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
+from cross_web import HTTPException
 from graphql import ExecutionResult as GraphQLExecutionResult
-from graphql import GraphQLError
-from starlette.exceptions import HTTPException
+from graphql import GraphQLError, GraphQLUnionType, OperationDefinitionNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
 from strawberry.federation import Schema
+from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
 
@@ -30,7 +31,8 @@ from gateway.telemetry import request as request_id
 from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
 from resolvers.context import RequestContext
-from resolvers.errors import is_ours, presented, without_repeats
+from resolvers.errors import BadArgument, is_ours, presented, without_repeats
+from schema.vocabulary import ProblemCode
 
 _log = structlog.get_logger(__name__)
 
@@ -59,8 +61,10 @@ class Presented(SchemaExtension):
         if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
             troubled = True
             result.errors = self._presented(result.errors, context.request_id)
-        elif self.execution_context.pre_execution_errors:
+        elif refused := self.execution_context.pre_execution_errors:
             troubled = True
+            for error in refused:  # such as a syntax error: the document never ran
+                error.extensions = error.extensions or {"code": ProblemCode.INVALID_INPUT.value}
         context.runtime.telemetry.request_finished(
             self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
         )
@@ -95,6 +99,20 @@ def _call(call: UpstreamCall) -> dict[str, Any]:
     }
 
 
+class OneOperation(SchemaExtension):
+    """Of several operations in a document the one to run must be named, or a write could hide behind a read."""
+
+    def on_validate(self) -> Iterator[None]:
+        yield
+        context = self.execution_context
+        document = context.graphql_document
+        if document is None or context._provided_operation_name is not None:
+            return
+        if sum(isinstance(found, OperationDefinitionNode) for found in document.definitions) > 1:
+            error = GraphQLError("The document holds several operations: name the one to run in `operationName`.")
+            context.pre_execution_errors = [*(context.pre_execution_errors or ()), error]
+
+
 class GatewayContext(RequestContext):
     """A request's context, with the process behind it."""
 
@@ -107,6 +125,14 @@ class Api(Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         return None
 
+    def entities_resolver(self, info: Info, representations: list[Any]) -> list[Any]:
+        known = [type_.name for type_ in cast("GraphQLUnionType", self._schema.type_map["_Entity"]).types]
+        for found in representations:
+            if found.get("__typename") not in known or not isinstance(found.get("id"), str):
+                names = ", ".join(sorted(known))
+                raise BadArgument("representations", f"each needs its id, and a __typename that is one of {names}")
+        return super().entities_resolver(info, representations)
+
 
 def served_api(limits: Limits) -> Schema:
     """The schema with what every request passes through."""
@@ -117,6 +143,7 @@ def served_api(limits: Limits) -> Schema:
             lambda: QueryDepthLimiter(max_depth=limits.query_depth),
             lambda: ParserCache(maxsize=_KEPT_DOCUMENTS),
             lambda: ValidationCache(maxsize=_KEPT_DOCUMENTS),
+            OneOperation,
             Presented,
         ],
     )
@@ -167,7 +194,7 @@ class GraphQLView(GraphQL[GatewayContext, None]):
         try:
             return await self.run(request, context=context)
         except HTTPException as error:
-            return failure(error.status_code, error.detail, "BAD_REQUEST")
+            return failure(error.status_code, error.reason, "BAD_REQUEST")
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data, default=_encode)
