@@ -314,7 +314,8 @@ class Platform(ABC):
     #: False where cancelling an order pays nothing back, whatever was captured.
     refunds_on_cancel: ClassVar[bool] = True
     #: False where the platform has no record of a return: the gateway keeps it, and `return_order` only leaves word.
-    keeps_returns: ClassVar[bool] = True
+    #: A store's own where its edition decides; such an adapter has settled it before a read or a return comes back.
+    keeps_returns: bool = True
     #: False where a pause is made by other means and the platform has no word for it: the gateway remembers it.
     keeps_pauses: ClassVar[bool] = True
     #: True where a pause without an end cannot be expressed.
