@@ -44,7 +44,7 @@ def demo() -> Iterator[tuple[psutil.Process, str, float]]:
     port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", "demo", "--quiet", "--port", str(port)],
+        [sys.executable, "-m", "gateway.cli", "demo", "--quiet", "--generous", "--port", str(port)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

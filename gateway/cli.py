@@ -105,16 +105,17 @@ def demo(
     host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT")] = 8000,
     quiet: Annotated[bool, typer.Option(help="Do not print the world.")] = False,
+    generous: Annotated[bool, typer.Option(help="Stores without rate limits, for measurements.")] = False,
 ) -> None:
     """Run the gateway over a small world of simulated stores; needs nothing but Python."""
     from sandbox.launcher import ShopsDidNotStart, sandbox_app, scratch, shops_process
 
-    with shops_process() as addresses, scratch() as folder:
+    with shops_process(generous) as addresses, scratch() as folder:
         from gateway.telemetry import configure_logging
 
         configure_logging(sys.stdout)
         try:
-            application = sandbox_app(addresses(), folder, host, port)
+            application = sandbox_app(addresses(), folder, host, port, generous)
         except ShopsDidNotStart as error:
             raise fail([str(error)]) from None
         _run(application, host, port, lambda: _tell(host, port, quiet))

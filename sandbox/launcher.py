@@ -24,10 +24,13 @@ class ShopsDidNotStart(RuntimeError):
 
 
 @contextmanager
-def shops_process() -> Iterator[Callable[[], dict[str, str]]]:
-    """Start the simulated stores. Yields what waits for their addresses, so that both processes start side by side."""
+def shops_process(generous: bool = False) -> Iterator[Callable[[], dict[str, str]]]:
+    """Start the simulated stores. Yields what waits for their addresses, so that both processes start side by side.
+
+    `generous`: without the vendors' rate limits, for measurements.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.shops"],
+        [sys.executable, "-m", "sandbox.shops", *(["--generous"] if generous else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parent.parent,
@@ -56,9 +59,9 @@ def shops_process() -> Iterator[Callable[[], dict[str, str]]]:
         output.close()
 
 
-def sandbox_app(urls: dict[str, str], folder: Path, host: str, port: int) -> Starlette:
+def sandbox_app(urls: dict[str, str], folder: Path, host: str, port: int, generous: bool = False) -> Starlette:
     """The gateway over simulated stores."""
-    settings = sandbox_settings(urls, folder, host=host, port=port)
+    settings = sandbox_settings(urls, folder, host=host, port=port, generous=generous)
     runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers)
     return build_app(runtime, [Middleware(SandboxControls)])
 

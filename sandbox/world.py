@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -33,12 +33,22 @@ class ShopPlan:
     settings: Mapping[str, Any]
     #: The settings that hold the simulator's address, from its base URL.
     address: Callable[[str], Mapping[str, Any]]
+    #: For measurements, what lifts the vendor's rate limit: of the settings, and of the simulator.
+    generous_settings: Mapping[str, Any] = field(default_factory=dict)
+    generous_shop: Mapping[str, Any] = field(default_factory=dict)
+
+    #: Options of the simulator.
+    shop: Mapping[str, Any] = field(default_factory=dict)
+
+    def generous(self) -> ShopPlan:
+        """The same store without its vendor's rate limit."""
+        return replace(self, settings={**self.settings, **self.generous_settings}, shop=self.generous_shop)
 
     def build(self, now: datetime) -> Any:
         """The simulator, seeded relative to `now`."""
         seed = import_module(f"platforms.{self.platform}.seed")
         simulator = import_module(f"platforms.{self.platform}.simulator")
-        return simulator.Simulator(seed.seed(now))
+        return simulator.Simulator(seed.seed(now), **self.shop)
 
     def config(self, url: str) -> StoreConfig:
         simulator = import_module(f"platforms.{self.platform}.simulator")
@@ -67,6 +77,8 @@ PLANS: tuple[ShopPlan, ...] = (
         "recharge",
         {"name": "Acme Subscriptions", "time_zone": "America/New_York", "currency": "USD", "extends": "us"},
         lambda url: {"url": url},
+        {"calls_at_once": 1e9, "calls_per_second": 1e9},
+        {"bucket": 1e9},
     ),
 )
 
@@ -119,10 +131,19 @@ async def open_shops(now: datetime, plans: tuple[ShopPlan, ...] = PLANS) -> Asyn
 
 
 def sandbox_settings(
-    urls: Mapping[str, str], folder: Path, *, host: str = "127.0.0.1", port: int = 8000, **changes: Any
+    urls: Mapping[str, str],
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    generous: bool = False,
+    **changes: Any,
 ) -> Settings:
-    """The gateway's settings for stores that listen at `urls`; the ledger lies in `folder`."""
-    plans = {plan.key: plan for plan in PLANS}
+    """The gateway's settings for stores that listen at `urls`; the ledger lies in `folder`.
+
+    `generous`: the stores know no rate limits.
+    """
+    plans = {plan.key: plan.generous() if generous else plan for plan in PLANS}
     values: dict[str, Any] = {
         "stores": {key: plans[key].config(url) for key, url in urls.items()},
         "policies": POLICIES,

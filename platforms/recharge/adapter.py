@@ -11,7 +11,7 @@ from functools import partial
 from typing import ClassVar, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from platforms.addresses import check_base_url
 from platforms.base import (
@@ -64,6 +64,9 @@ class RechargeConfig(StoreConfig):
 
     url: str = wire.BASE_URL
     credentials: RechargeCredentials
+    #: The account's rate: so many calls at once, and so many more a second. Some plans are granted more.
+    calls_at_once: float = Field(default=wire.BUCKET, ge=1)
+    calls_per_second: float = Field(default=wire.DRAIN_PER_SECOND, gt=0)
 
     @model_validator(mode="after")
     def _address(self) -> RechargeConfig:
@@ -111,7 +114,7 @@ class Recharge(Platform):
             config.id,
             config.url,
             limits=self.services.limits or Limits(),
-            budget=Budget(wire.BUCKET, wire.DRAIN_PER_SECOND),
+            budget=Budget(config.calls_at_once, config.calls_per_second),
             observer=self.services.observer,
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
