@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
 from strawberry.federation import Schema
+from strawberry.federation.schema import FederationAny
 from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
@@ -103,14 +104,13 @@ class OneOperation(SchemaExtension):
     """Of several operations in a document the one to run must be named, or a write could hide behind a read."""
 
     def on_validate(self) -> Iterator[None]:
-        yield
         context = self.execution_context
         document = context.graphql_document
-        if document is None or context._provided_operation_name is not None:
-            return
-        if sum(isinstance(found, OperationDefinitionNode) for found in document.definitions) > 1:
+        found = document.definitions if document is not None and context._provided_operation_name is None else ()
+        if sum(isinstance(one, OperationDefinitionNode) for one in found) > 1:
             error = GraphQLError("The document holds several operations: name the one to run in `operationName`.")
             context.pre_execution_errors = [*(context.pre_execution_errors or ()), error]
+        yield
 
 
 class GatewayContext(RequestContext):
@@ -125,9 +125,9 @@ class Api(Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         return None
 
-    def entities_resolver(self, info: Info, representations: list[Any]) -> list[Any]:
+    def entities_resolver(self, info: Info, representations: list[FederationAny]) -> list[FederationAny]:
         known = [type_.name for type_ in cast("GraphQLUnionType", self._schema.type_map["_Entity"]).types]
-        for found in representations:
+        for found in cast("list[dict[str, object]]", representations):
             if found.get("__typename") not in known or not isinstance(found.get("id"), str):
                 names = ", ".join(sorted(known))
                 raise BadArgument("representations", f"each needs its id, and a __typename that is one of {names}")
@@ -179,6 +179,10 @@ class GraphQLView(GraphQL[GatewayContext, None]):
             if len(body) > most:
                 return failure(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
         request._body = body
+        if request.method == "GET" and not request.query_params.get("query"):
+            return failure(
+                400, "a GET needs a `query` in its address; with a POST it stands in the body", "BAD_REQUEST"
+            )
         try:
             viewer = self.runtime.identity.viewer(request.headers.getlist("authorization"))
         except NotAuthenticated as error:
@@ -195,6 +199,12 @@ class GraphQLView(GraphQL[GatewayContext, None]):
             return await self.run(request, context=context)
         except HTTPException as error:
             return failure(error.status_code, error.reason, "BAD_REQUEST")
+
+    def parse_json(self, data: str | bytes) -> Any:
+        found = super().parse_json(data)
+        if isinstance(found, str | int | float):
+            raise HTTPException(400, "The body must be a JSON object with a `query`.")
+        return found
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data, default=_encode)

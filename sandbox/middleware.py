@@ -11,6 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http import failure, moved_clock
 from sandbox.faults import HEADER, MalformedFault, parse_faults
+from sandbox.world import PLANS
+
+_STORES = [plan.key for plan in PLANS]
+#: Where the clock may be put: far enough for every policy, and never beyond what a calendar can add days to.
+_YEARS = range(1970, 2200)
 
 _faults: ContextVar[str] = ContextVar("sandbox_faults", default="")
 
@@ -38,13 +43,15 @@ class SandboxControls:
                 now = datetime.fromisoformat(given)
             except ValueError:
                 now = None
-            if now is None or now.tzinfo is None:
+            if now is None or now.tzinfo is None or now.year not in _YEARS:
                 problem = "X-Sandbox-Now must be a time with an offset, such as 2026-11-23T10:00:00Z"
                 await failure(400, problem, "BAD_REQUEST")(scope, receive, send)
                 return
         faults = headers.get(HEADER, "")
         try:
-            parse_faults(faults)
+            for fault in parse_faults(faults):
+                if fault.store not in _STORES:
+                    raise MalformedFault(f"there is no store {fault.store!r}; the stores are {', '.join(_STORES)}")
         except MalformedFault as error:
             await failure(400, f"X-Sandbox-Fault: {error}", "BAD_REQUEST")(scope, receive, send)
             return
