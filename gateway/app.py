@@ -9,14 +9,17 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.crosssite import ALLOWED_HEADERS, EXPOSED_HEADERS
 from gateway.explorer import tabs
-from gateway.http import GraphQLView
+from gateway.http import GraphQLView, may_know_the_schema
+from gateway.identity import NotAuthenticated
 from gateway.runtime import Runtime
 
 STATIC = Path(__file__).parent / "static" / "graphiql"
@@ -50,11 +53,31 @@ class SecurityHeaders:
                 headers = message["headers"]
                 headers.append((b"x-content-type-options", b"nosniff"))
                 headers.append((b"referrer-policy", b"no-referrer"))
+                headers.append((b"x-frame-options", b"DENY"))
+                headers.append((b"cross-origin-resource-policy", b"same-origin"))
+                headers.append((b"cross-origin-opener-policy", b"same-origin"))
                 policy = CONTENT_SECURITY_POLICY if page else "default-src 'none'; frame-ancestors 'none'"
                 headers.append((b"content-security-policy", policy.encode()))
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+def _cors(runtime: Runtime) -> list[Middleware]:
+    """What lets pages of the configured origins ask; without one there is nothing to say."""
+    origins = runtime.settings.server.origins
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=ALLOWED_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+        )
+    ]
 
 
 def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starlette:
@@ -83,11 +106,25 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
         body, content_type = runtime.telemetry.render()
         return Response(body, media_type=None, headers={"content-type": content_type})
 
-    async def page(_: Request) -> Response:
+    def closed(request: Request) -> bool:
+        """GraphiQL tells the schema: in production it is there only for a caller who may know it."""
+        if not runtime.settings.production:
+            return False
+        try:
+            viewer = runtime.identity.viewer(request.headers.getlist("authorization"))
+        except NotAuthenticated:
+            return True
+        return not may_know_the_schema(runtime, viewer)
+
+    async def page(request: Request) -> Response:
+        if closed(request):
+            return Response(status_code=404)
         index = STATIC / "index.html"
         return HTMLResponse(index.read_bytes() if index.is_file() else _NO_PAGE)
 
-    async def config(_: Request) -> Response:
+    async def config(request: Request) -> Response:
+        if closed(request):
+            return Response(status_code=404)
         return JSONResponse({"endpoint": "/graphql", "tabs": tabs(runtime.sandbox), "sandbox": runtime.sandbox})
 
     async def home(_: Request) -> Response:
@@ -105,6 +142,6 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(SecurityHeaders), *middleware],
+        middleware=[Middleware(SecurityHeaders), *_cors(runtime), *middleware],
         lifespan=lifespan,
     )

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.console import ConfigPath, err, fail, out, read_settings
+from gateway.document_commands import documents
 from gateway.listening import listen
 from gateway.policy_commands import policy
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy, name="policy")
+app.add_typer(documents, name="documents")
 
 _DEFAULT = Path("aftersale.yaml")
 

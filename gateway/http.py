@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
 import structlog
-from cross_web import HTTPException
 from graphql import ExecutionResult as GraphQLExecutionResult
-from graphql import GraphQLError, GraphQLUnionType, OperationDefinitionNode
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from graphql import GraphQLError, OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.asgi import GraphQL
-from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
 
+from gateway.crosssite import refuse_cross_site
+from gateway.documents import Persisted
+from gateway.entities import resolved
 from gateway.identity import NotAuthenticated
+from gateway.preparing import Documents, Prepared, shortened, without_suggestion
+from gateway.protocol import JSON, Asked, Refused, RequestError, answered_as, not_allowed, read, status_of, was_run
 from gateway.runtime import Runtime
-from gateway.settings import Limits
 from gateway.telemetry import request as request_id
 from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
 from resolvers.context import RequestContext
-from resolvers.errors import BadArgument, is_ours, presented, without_repeats
-from schema.vocabulary import ProblemCode
+from resolvers.errors import is_ours, presented, without_repeats
+from schema.access import INTROSPECTION
+from schema.actions import Viewer
 
 _log = structlog.get_logger(__name__)
 
 #: Set for one request by the sandbox's `X-Sandbox-Now`; aware.
 moved_clock: ContextVar[datetime | None] = ContextVar("moved_clock", default=None)
-
-#: Documents that are kept parsed and validated.
-_KEPT_DOCUMENTS = 512
 
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 
@@ -61,11 +63,7 @@ class Presented(SchemaExtension):
         troubled = False
         if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
             troubled = True
-            result.errors = self._presented(result.errors, context.request_id)
-        elif refused := self.execution_context.pre_execution_errors:
-            troubled = True
-            for error in refused:  # such as a syntax error: the document never ran
-                error.extensions = error.extensions or {"code": ProblemCode.INVALID_INPUT.value}
+            result.errors = self._presented(result.errors, context)
         context.runtime.telemetry.request_finished(
             self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
         )
@@ -77,11 +75,14 @@ class Presented(SchemaExtension):
             return None
 
     @staticmethod
-    def _presented(errors: list[GraphQLError], id: str) -> list[GraphQLError]:
+    def _presented(errors: Sequence[GraphQLError], context: GatewayContext) -> list[GraphQLError]:
         for error in errors:
             if is_ours(error):
                 _log.error("resolver_failed", path=error.path, exc_info=error.original_error)
-        return without_repeats([presented(error, id) for error in errors])
+        found = without_repeats([presented(error, context.request_id) for error in errors])
+        if not context.open_schema:
+            found = [without_suggestion(error) for error in found]
+        return shortened(found, context.runtime.settings.limits.errors)
 
     def get_results(self) -> dict[str, Any]:
         context: GatewayContext = self.execution_context.context
@@ -100,16 +101,15 @@ def _call(call: UpstreamCall) -> dict[str, Any]:
     }
 
 
-class OneOperation(SchemaExtension):
-    """Of several operations in a document the one to run must be named, or a write could hide behind a read."""
+class Ready(SchemaExtension):
+    """Hands over the document that was prepared: nothing is parsed or validated twice."""
+
+    def on_parse(self) -> Iterator[None]:
+        self.execution_context.graphql_document = self.execution_context.context.prepared.document
+        yield
 
     def on_validate(self) -> Iterator[None]:
-        context = self.execution_context
-        document = context.graphql_document
-        found = document.definitions if document is not None and context._provided_operation_name is None else ()
-        if sum(isinstance(one, OperationDefinitionNode) for one in found) > 1:
-            error = GraphQLError("The document holds several operations: name the one to run in `operationName`.")
-            context.pre_execution_errors = [*(context.pre_execution_errors or ()), error]
+        self.execution_context.pre_execution_errors = []
         yield
 
 
@@ -117,6 +117,9 @@ class GatewayContext(RequestContext):
     """A request's context, with the process behind it."""
 
     runtime: Runtime
+    prepared: Prepared
+    #: Whether this caller may know the schema.
+    open_schema: bool
 
 
 class Api(Schema):
@@ -126,67 +129,49 @@ class Api(Schema):
         return None
 
     def entities_resolver(self, info: Info, representations: list[FederationAny]) -> list[FederationAny]:
-        known = [type_.name for type_ in cast("GraphQLUnionType", self._schema.type_map["_Entity"]).types]
-        for found in cast("list[dict[str, object]]", representations):
-            if found.get("__typename") not in known or not isinstance(found.get("id"), str):
-                names = ", ".join(sorted(known))
-                raise BadArgument("representations", f"each needs its id, and a __typename that is one of {names}")
-        return super().entities_resolver(info, representations)
+        return cast("list[FederationAny]", [resolved(self, info, one) for one in representations])
 
 
-def served_api(limits: Limits) -> Schema:
-    """The schema with what every request passes through."""
-    return build_api(
-        Api,
-        extensions=[
-            lambda: MaxTokensLimiter(max_token_count=limits.query_tokens),
-            lambda: QueryDepthLimiter(max_depth=limits.query_depth),
-            lambda: ParserCache(maxsize=_KEPT_DOCUMENTS),
-            lambda: ValidationCache(maxsize=_KEPT_DOCUMENTS),
-            OneOperation,
-            Presented,
-        ],
-    )
-
-
-class GraphQLView(GraphQL[GatewayContext, None]):
+class GraphQLView:
     """The one endpoint."""
 
     def __init__(self, runtime: Runtime) -> None:
-        super().__init__(served_api(runtime.settings.limits), graphql_ide=None)
+        settings = runtime.settings
         self.runtime = runtime
+        self.schema = build_api(Api, extensions=[Ready, Presented])
+        self.documents = Documents(self.schema._schema, settings.limits)
+        self.persisted = Persisted(settings.documents.manifests, settings.documents.only)
+        #: Seconds after which an answer is given up: an action and the reads for its payload have ended by then.
+        self._most_seconds = settings.deadlines.request_seconds + settings.deadlines.store_seconds + 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
         request = Request(scope, receive)
         with request_id(request.headers.get("x-request-id")) as id:
             scope["aftersale.request_id"] = id
-            response = await self._answer(request, id)
+            media = answered_as(request.headers.get("accept"))
+            try:
+                response = await self._answer(request, id, media)
+            except ClientDisconnect:
+                return
+            except Refused as error:
+                response = failure(error.status, str(error), error.code, error.headers, media or JSON)
+            except Exception as error:  # a mistake of ours, outside of any resolver
+                _log.error("request_failed", exc_info=error)
+                words = "Something went wrong here; it has been logged."
+                response = failure(500, words, "INTERNAL_ERROR", media=media or JSON, requestId=id)
             response.headers["x-request-id"] = id
             response.headers["cache-control"] = "no-store"
             await response(scope, receive, send)
 
-    async def _answer(self, request: Request, id: str) -> Response:
-        most = self.runtime.settings.limits.request_bytes
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > most:
-            return failure(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                return failure(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
-        request._body = body
-        if request.method == "GET" and not request.query_params.get("query"):
-            return failure(
-                400, "a GET needs a `query` in its address; with a POST it stands in the body", "BAD_REQUEST"
-            )
+    async def _answer(self, request: Request, id: str, media: str | None) -> Response:
+        started = time.perf_counter()
+        if media is None:
+            raise Refused(406, "answers are application/graphql-response+json or application/json", "NOT_ACCEPTABLE")
+        asked = await self._read(request)
         try:
             viewer = self.runtime.identity.viewer(request.headers.getlist("authorization"))
         except NotAuthenticated as error:
-            return failure(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"})
+            raise Refused(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"}) from None
         context = GatewayContext(
             self.runtime.services,
             viewer,
@@ -195,32 +180,92 @@ class GraphQLView(GraphQL[GatewayContext, None]):
             locale=_locale(request.headers.get("accept-language")),
         )
         context.runtime = self.runtime
+        context.open_schema = may_know_the_schema(self.runtime, viewer)
         try:
-            return await self.run(request, context=context)
-        except HTTPException as error:
-            return failure(error.status_code, error.reason, "BAD_REQUEST")
+            return await self._run(asked, context, media)
+        except RequestError as error:
+            self.runtime.telemetry.request_finished(None, "error", time.perf_counter() - started)
+            errors = shortened(error.errors, self.runtime.settings.limits.errors)
+            status = error.status or status_of(media, ran=False)
+            return _written({"errors": [one.formatted for one in errors]}, status, media)
 
-    def parse_json(self, data: str | bytes) -> Any:
-        found = super().parse_json(data)
-        if isinstance(found, str | int | float):
-            raise HTTPException(400, "The body must be a JSON object with a `query`.")
-        return found
+    async def _read(self, request: Request) -> Asked:
+        """The request, its body within its limit of size and time."""
+        settings = self.runtime.settings
+        refuse_cross_site(request.method, request.headers, settings.server.origins, strict=settings.production)
+        if request.method != "POST":
+            return read(request.method, request.headers, request.scope["query_string"], b"")
+        most = settings.limits.request_bytes
+        too_large = Refused(413, f"the request is larger than {most} bytes", "REQUEST_TOO_LARGE")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > 15 or int(length) > most):
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(settings.deadlines.request_seconds):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > most:
+                        raise too_large
+        except TimeoutError:
+            words = "the request took too long to arrive"
+            raise Refused(408, words, "REQUEST_TIMEOUT", {"connection": "close"}) from None
+        return read(request.method, request.headers, b"", bytes(body))
 
-    def encode_json(self, data: object) -> bytes:
-        return orjson.dumps(data, default=_encode)
+    async def _run(self, asked: Asked, context: GatewayContext, media: str) -> Response:
+        text, digest = self.persisted.text(asked, context.viewer.client)
+        context.prepared = self.documents.prepare(text, open_schema=context.open_schema)
+        operation = context.prepared.operation(asked.operation_name)
+        if operation.operation is not OperationType.QUERY and not asked.by_post:
+            raise not_allowed("only a query may be asked by GET: use POST", "POST")
+        self.documents.check_request(context.prepared, operation, asked.variables)
+        if digest is not None:
+            self.persisted.keep(digest, text)
+        try:
+            async with asyncio.timeout(self._most_seconds):
+                result = await self.schema.execute(
+                    text,
+                    variable_values=asked.variables,
+                    context_value=context,
+                    operation_name=asked.operation_name,
+                )
+        except TimeoutError:
+            words = "the answer took too long and was given up; an action that was begun goes on"
+            raise RequestError.of(words, "TIMEOUT", status=504) from None
+        answer: dict[str, Any] = {}
+        if ran := was_run(result.data, result.errors):
+            answer["data"] = result.data
+        if result.errors:
+            answer["errors"] = [error.formatted for error in result.errors]
+        if result.extensions:
+            answer["extensions"] = result.extensions
+        return _written(answer, status_of(media, ran=ran), media)
 
 
-def _encode(value: object) -> object:
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+def may_know_the_schema(runtime: Runtime, viewer: Viewer) -> bool:
+    """Whether a caller may introspect, open GraphiQL and be helped with the schema's words."""
+    return not runtime.settings.production or INTROSPECTION in viewer.scopes
 
 
-def failure(status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> Response:
+def _written(answer: Mapping[str, Any], status: int, media: str, headers: Mapping[str, str] | None = None) -> Response:
+    try:
+        body = orjson.dumps(answer)
+    except TypeError:  # such as a platform's whole number beyond 64 bits
+        body = json.dumps(answer, allow_nan=False).encode()
+    return Response(body, status, {**(headers or {}), "content-type": f"{media}; charset=utf-8"})
+
+
+def failure(
+    status: int,
+    message: str,
+    code: str,
+    headers: Mapping[str, str] | None = None,
+    media: str = JSON,
+    **extensions: Any,
+) -> Response:
     """An answer to what is not a GraphQL operation at all, in GraphQL's own shape."""
-    return JSONResponse(
-        {"errors": [{"message": message, "extensions": {"code": code}}]},
-        status_code=status,
-        headers=dict(headers or {}),
-    )
+    answer = {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+    return _written(answer, status, media, headers)
 
 
 def _locale(accept_language: str | None) -> str:
@@ -231,4 +276,4 @@ def _locale(accept_language: str | None) -> str:
     return match[1].lower() + (f"_{match[3].upper()}" if match[3] else "")
 
 
-__all__ = ["GraphQLView", "failure", "moved_clock", "served_api"]
+__all__ = ["GraphQLView", "failure", "may_know_the_schema", "moved_clock"]

@@ -110,14 +110,31 @@ class Server(_Words):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)
+    #: Pages of these origins may ask from a browser; there are none unless they are named.
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")], ...] = ()
 
 
 class Limits(_Words):
-    """What one request may cost: its body in bytes, its document in tokens and levels of nesting."""
+    """What one request may cost, counted before anything is read; docs/security.md tells each."""
 
+    #: Bytes of the body.
     request_bytes: int = Field(default=262_144, ge=1_024)
     query_tokens: int = Field(default=4_000, ge=50)
+    #: Levels of fields inside one another.
     query_depth: int = Field(default=18, ge=3)
+    #: Fields at the top of an operation.
+    root_fields: int = Field(default=20, ge=1)
+    #: Aliases, and fields asked for again in the same place.
+    aliases: int = Field(default=60, ge=1)
+    directives: int = Field(default=50, ge=1)
+    #: Fragments, each counted wherever it stands.
+    fragments: int = Field(default=200, ge=1)
+    #: Items of any list in the arguments.
+    list_items: int = Field(default=200, ge=1)
+    #: As `@cost` and `@listSize` of the schema count it.
+    cost: int = Field(default=20_000, ge=100)
+    #: Errors in one answer.
+    errors: int = Field(default=50, ge=2)
 
 
 class Deadlines(_Words):
@@ -135,6 +152,14 @@ class Deadlines(_Words):
         return self
 
 
+class Documents(_Words):
+    """Trusted documents: manifests of `aftersale documents build`, and the clients that may run nothing else."""
+
+    manifests: tuple[Path, ...] = ()
+    #: Names of clients; `"*"` is every client.
+    only: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
 class Settings(_Words):
     """A checked configuration. Paths are absolute; secrets are resolved and print as `***`."""
 
@@ -149,6 +174,9 @@ class Settings(_Words):
     api_keys: tuple[ApiKey, ...] = ()
     server: Server = Server()
     limits: Limits = Limits()
+    documents: Documents = Documents()
+    #: Else the schema, GraphiQL and suggestions are open to every caller, and a plain link may ask a query.
+    production: bool = True
     deadlines: Deadlines = Deadlines()
 
     @field_validator("secret")
@@ -371,9 +399,21 @@ class _Reader:
             elif found.is_dir() and not any(file.suffix in (".yaml", ".yml") for file in found.iterdir()):
                 self._issue(("policies",), f'the folder "{policies}" has no .yaml file')
             top["policies"] = found
+        self._manifests(top, folder)
         database = top.setdefault("database", "sqlite:///aftersale.db")
         if isinstance(database, str) and re.fullmatch(r"sqlite:///[^/:?#][^?#]*", database):
             top["database"] = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
+
+    def _manifests(self, top: dict[str, Any], folder: Path) -> None:
+        documents = top.get("documents")
+        manifests = documents.get("manifests") if isinstance(documents, dict) else None
+        if not isinstance(documents, dict) or not isinstance(manifests, list):
+            return
+        for index, one in enumerate(manifests):
+            if isinstance(one, str) and not (folder / one).is_file():
+                self._issue(("documents", "manifests", index), f'there is no file "{one}"', f"looked in {folder}")
+        found = [folder / one if isinstance(one, str) else one for one in manifests]
+        top["documents"] = {**documents, "manifests": found}
 
     def _callers(self, top: Mapping[str, Any]) -> None:
         written = top.get("api_keys")

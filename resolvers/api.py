@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
@@ -12,7 +13,22 @@ from policies.guard import refuse_unguarded
 from resolvers.mutation import Mutation
 from resolvers.query import Query
 from schema import problems
+from schema.costs import print_costs
 from schema.scalars import SCALARS
+
+#: What a client meets only behind an interface.
+_PROBLEMS: Final[Sequence[type]] = (
+    problems.PolicyDenied,
+    problems.ApprovalRequired,
+    problems.IdentityInsufficient,
+    problems.NotFound,
+    problems.InvalidInput,
+    problems.Conflict,
+    problems.PlatformRefused,
+    problems.PlatformUnavailable,
+    problems.OutcomeUnknown,
+    problems.Unsupported,
+)
 
 
 def build_api(
@@ -24,21 +40,11 @@ def build_api(
         UnguardedMutation: a mutation carries no guard and needs no scope.
     """
     refuse_unguarded(Mutation)
+    print_costs([Query, Mutation, *_PROBLEMS])
     return schema(
         query=Query,
         mutation=Mutation,
-        types=[
-            problems.PolicyDenied,
-            problems.ApprovalRequired,
-            problems.IdentityInsufficient,
-            problems.NotFound,
-            problems.InvalidInput,
-            problems.Conflict,
-            problems.PlatformRefused,
-            problems.PlatformUnavailable,
-            problems.OutcomeUnknown,
-            problems.Unsupported,
-        ],
+        types=_PROBLEMS,
         extensions=extensions,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
     )

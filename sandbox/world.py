@@ -151,6 +151,7 @@ def sandbox_settings(
         "secret": SecretText(SECRET),
         "api_keys": (ApiKey(name="sandbox-bot", key=SecretText(BOT_KEY), scopes=()),),
         "server": Server(host=host, port=port),
+        "production": False,
         "deadlines": Deadlines(),
     }
     return Settings(**{**values, **changes})

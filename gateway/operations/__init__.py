@@ -5,16 +5,9 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from graphql import (
-    DocumentNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    OperationDefinitionNode,
-    Visitor,
-    parse,
-    print_ast,
-    visit,
-)
+from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, parse
+
+from gateway.documents import text_of
 
 
 @cache
@@ -51,14 +44,4 @@ def document(name: str) -> str:
     )
     if wanted is None:
         raise KeyError(name)
-    used: dict[str, FragmentDefinitionNode] = {}
-
-    class Spreads(Visitor):
-        def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
-            spread = node.name.value
-            if spread not in used:
-                used[spread] = fragments[spread]
-                visit(fragments[spread], self)
-
-    visit(wanted, Spreads())
-    return "\n\n".join(print_ast(node) for node in (wanted, *used.values())) + "\n"
+    return text_of(wanted, fragments)

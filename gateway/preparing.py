@@ -1,0 +1,196 @@
+"""From the text of a document to an operation that may run: parsed, within the limits, valid; then kept."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.limits import check_document, check_variables, cost_of, exceeded
+from gateway.protocol import RequestError
+from gateway.settings import Limits
+
+#: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
+_MOST_KEPT: Final = 512
+_MOST_KEPT_SIZE: Final = 500_000
+_MOST_COMMENTS: Final = 500
+
+_RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+_SUGGESTION: Final = re.compile(r"\s*Did you mean .*\?$", re.DOTALL)
+#: What tells of the schema itself; a router reads the second one.
+_OF_THE_SCHEMA: Final = ("__schema", "__type", "_service")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid document within the limits."""
+
+    text: str
+    document: DocumentNode
+    #: By name; None: the one without a name.
+    operations: Mapping[str | None, OperationDefinitionNode]
+    introspects: bool
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to run.
+
+        Raises:
+            RequestError: it is not there, or not the only one.
+        """
+        if name is not None:
+            if name not in self.operations:
+                raise RequestError.of(f"the document holds no operation {name!r}", "INVALID_INPUT")
+            return self.operations[name]
+        if len(self.operations) != 1:
+            words = "several operations: name the one to run in operationName" if self.operations else "no operation"
+            raise RequestError.of(f"the document holds {words}", "INVALID_INPUT")
+        return next(iter(self.operations.values()))
+
+
+class Documents:
+    """Documents that are kept prepared. What cannot run is never kept."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
+        self.schema = schema
+        self.limits = limits
+        self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._size = 0
+
+    def prepare(self, text: str, *, open_schema: bool) -> Prepared:
+        """The document behind a text. `open_schema`: the caller may know the schema, and is helped with its words.
+
+        Raises:
+            RequestError: a limit is exceeded, or the document is not valid; one error for each mistake.
+        """
+        found = self._kept.get(text)
+        if found is None:
+            try:
+                found = self._prepare(text)
+            except RequestError as error:
+                raise error if open_schema else _without_suggestions(error) from None
+            self._keep(found)
+        else:
+            self._kept.move_to_end(text)
+        if found.introspects and not open_schema:
+            raise RequestError.of("the schema is not told here: the scope introspection is needed", "FORBIDDEN")
+        return found
+
+    def check_request(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> int:
+        """What an operation costs with these variables.
+
+        Raises:
+            RequestError: a limit is exceeded.
+        """
+        try:
+            check_variables(variables, self.limits)
+        except GraphQLError as error:
+            raise RequestError([error]) from None
+        cost = cost_of(operation, prepared.document, self.schema, variables)
+        most = self.limits.cost
+        if cost > most:
+            words = (
+                f"the operation could cost {cost}, and at most {most} is allowed: ask for fewer items or less of each"
+            )
+            raise RequestError([exceeded("cost", most, words, operation)])
+        return cost
+
+    def _prepare(self, text: str) -> Prepared:
+        limits = self.limits
+        try:
+            document = parse(text, max_lexical_tokens=limits.query_tokens, max_comments=_MOST_COMMENTS)
+        except GraphQLSyntaxError as error:
+            raise RequestError([self._syntax(error)]) from None
+        try:
+            check_document(document, limits)
+        except GraphQLError as error:
+            raise RequestError([error]) from None
+        if mistakes := validate(self.schema, document, _RULES, max_errors=limits.errors):
+            for mistake in mistakes:
+                mistake.extensions = mistake.extensions or {"code": "INVALID_INPUT"}
+            raise RequestError(mistakes)
+        operations = {
+            one.name.value if one.name else None: one
+            for one in document.definitions
+            if isinstance(one, OperationDefinitionNode)
+        }
+        return Prepared(text, document, operations, _introspects(document, operations.values()))
+
+    def _syntax(self, error: GraphQLSyntaxError) -> GraphQLError:
+        most = self.limits.query_tokens
+        if f"more than {most} tokens" in error.message:
+            return exceeded("query_tokens", most, f"the document has more than {most} tokens")
+        if f"more than {_MOST_COMMENTS} comments" in error.message:
+            return exceeded("query_tokens", _MOST_COMMENTS, f"the document has more than {_MOST_COMMENTS} comments")
+        error.extensions = {"code": "INVALID_INPUT"}
+        return error
+
+    def _keep(self, prepared: Prepared) -> None:
+        self._kept[prepared.text] = prepared
+        self._size += len(prepared.text)
+        while len(self._kept) > _MOST_KEPT or self._size > _MOST_KEPT_SIZE:
+            _, gone = self._kept.popitem(last=False)
+            self._size -= len(gone.text)
+
+
+def _introspects(document: DocumentNode, operations: Iterable[OperationDefinitionNode]) -> bool:
+    """Whether any operation asks for the schema; only the fields of the root can."""
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+
+    def asks(selections: SelectionSetNode) -> bool:
+        for one in selections.selections:
+            if isinstance(one, FieldNode):
+                if one.name.value in _OF_THE_SCHEMA:
+                    return True
+            elif isinstance(one, FragmentSpreadNode):
+                if asks(fragments[one.name.value].selection_set):
+                    return True
+            elif asks(one.selection_set):  # type: ignore[attr-defined]
+                return True
+        return False
+
+    return any(asks(one.selection_set) for one in operations if one.operation is OperationType.QUERY)
+
+
+def _without_suggestions(error: RequestError) -> RequestError:
+    return RequestError([without_suggestion(one) for one in error.errors], error.status)
+
+
+def without_suggestion(error: GraphQLError) -> GraphQLError:
+    """The error without the names of the schema that it would suggest."""
+    message = _SUGGESTION.sub("", error.message)
+    if message == error.message:
+        return error
+    return GraphQLError(
+        message, error.nodes, error.source, error.positions, error.path, error.original_error, error.extensions
+    )
+
+
+def shortened(errors: Sequence[GraphQLError], most: int) -> list[GraphQLError]:
+    """The first errors, and how many there are more."""
+    if len(errors) <= most:
+        return list(errors)
+    words = f"{len(errors) - most + 1} more errors are left out"
+    return [*errors[: most - 1], exceeded("errors", most, words)]
