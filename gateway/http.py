@@ -46,6 +46,10 @@ _KEPT_DOCUMENTS = 512
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 
 
+def _as_input(error: GraphQLError) -> None:
+    error.extensions = error.extensions or {"code": ProblemCode.INVALID_INPUT.value}
+
+
 class Presented(SchemaExtension):
     """What a client reads of an operation: errors in its words, and for staff the upstream calls it took."""
 
@@ -54,21 +58,30 @@ class Presented(SchemaExtension):
         calls: list[UpstreamCall] = []
         self.calls = calls
         token = upstream_log.set(calls)
-        yield
-        upstream_log.reset(token)
         context: GatewayContext = self.execution_context.context
+        troubled = True
+        try:
+            yield
+            troubled = self._troubled(context.request_id)
+        except GraphQLError as error:  # the parser's own: the document never ran
+            _as_input(error)
+            raise
+        finally:
+            upstream_log.reset(token)
+            context.runtime.telemetry.request_finished(
+                self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
+            )
+
+    def _troubled(self, id: str) -> bool:
+        """Puts what went wrong into a client's words; whether anything did."""
         result = self.execution_context.result
-        troubled = False
         if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
-            troubled = True
-            result.errors = self._presented(result.errors, context.request_id)
-        elif refused := self.execution_context.pre_execution_errors:
-            troubled = True
-            for error in refused:  # such as a syntax error: the document never ran
-                error.extensions = error.extensions or {"code": ProblemCode.INVALID_INPUT.value}
-        context.runtime.telemetry.request_finished(
-            self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
-        )
+            result.errors = self._presented(result.errors, id)
+            return True
+        refused = self.execution_context.pre_execution_errors or []
+        for error in refused:
+            _as_input(error)
+        return bool(refused)
 
     def _operation_name(self) -> str | None:
         try:
