@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
 import orjson
 import structlog
 from cross_web import HTTPException
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLUnionType, OperationDefinitionNode, Visitor, visit
 from graphql import ExecutionResult as GraphQLExecutionResult
-from graphql import GraphQLError, GraphQLUnionType, OperationDefinitionNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -21,24 +24,33 @@ from strawberry.asgi import GraphQL
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
+from strawberry.http import GraphQLHTTPResponse
 from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
 
-from gateway.identity import NotAuthenticated
+from gateway.identity import NotAllowed, NotAuthenticated, NotNow
 from gateway.runtime import Runtime
 from gateway.settings import Limits
 from gateway.telemetry import request as request_id
 from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
 from resolvers.context import RequestContext
-from resolvers.errors import BadArgument, is_ours, presented, without_repeats
+from resolvers.errors import BadArgument, TooMany, is_ours, presented, without_repeats
+from schema.access import INTROSPECTION, Forbidden
+from schema.actions import Viewer
 from schema.vocabulary import ProblemCode
 
 _log = structlog.get_logger(__name__)
 
 #: Set for one request by the sandbox's `X-Sandbox-Now`; aware.
 moved_clock: ContextVar[datetime | None] = ContextVar("moved_clock", default=None)
+
+#: The header in which a trusted backend tells the network address of the person it speaks for.
+END_USER = "x-end-user-address"
+
+_ADDRESS = re.compile(r"[^\s@\"'{}()]+@[^\s@\"'{}()]+\.[A-Za-z]")
+_SCHEMA_FIELD = re.compile(r"__(?:schema|type)\b")
 
 #: Documents that are kept parsed and validated.
 _KEPT_DOCUMENTS = 512
@@ -100,15 +112,17 @@ class Presented(SchemaExtension):
         context: GatewayContext = self.execution_context.context
         if not context.is_staff or not getattr(self, "calls", None):
             return {}
-        return {"upstream": [_call(call) for call in self.calls]}
+        began = min(call.started for call in self.calls)
+        return {"upstream": [_call(call, began) for call in self.calls]}
 
 
-def _call(call: UpstreamCall) -> dict[str, Any]:
+def _call(call: UpstreamCall, began: float) -> dict[str, Any]:
     return {
         "store": call.store,
         "operation": call.operation,
         "outcome": call.outcome,
         "status": call.status,
+        "afterMilliseconds": round((call.started - began) * 1000, 1),
         "milliseconds": round(call.milliseconds, 1),
     }
 
@@ -124,6 +138,39 @@ class OneOperation(SchemaExtension):
             error = GraphQLError("The document holds several operations: name the one to run in `operationName`.")
             context.pre_execution_errors = [*(context.pre_execution_errors or ()), error]
         yield
+
+
+class Introspection(SchemaExtension):
+    """Who may ask for the schema itself: `@requiresScopes` has no place on fields that GraphQL brings along."""
+
+    def on_execute(self) -> Iterator[None]:
+        execution = self.execution_context
+        context: GatewayContext = execution.context
+        document = execution.graphql_document
+        if (
+            INTROSPECTION not in context.viewer.scopes
+            and document is not None
+            and _introspects(execution.query, document)
+        ):
+            refused = Forbidden(f"this token lacks the scope {INTROSPECTION}")
+            execution.result = GraphQLExecutionResult(
+                data=None, errors=[GraphQLError(str(refused), original_error=refused)]
+            )
+        yield
+
+
+def _introspects(text: str | None, document: DocumentNode) -> bool:
+    if text is not None and not _SCHEMA_FIELD.search(text):
+        return False
+    found = False
+
+    class Fields(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            nonlocal found
+            found = found or node.name.value in ("__schema", "__type")
+
+    visit(document, Fields())
+    return found
 
 
 class GatewayContext(RequestContext):
@@ -158,6 +205,7 @@ def served_api(limits: Limits) -> Schema:
             lambda: ValidationCache(maxsize=_KEPT_DOCUMENTS),
             OneOperation,
             Presented,
+            Introspection,
         ],
     )
 
@@ -196,16 +244,28 @@ class GraphQLView(GraphQL[GatewayContext, None]):
             return failure(
                 400, "a GET needs a `query` in its address; with a POST it stands in the body", "BAD_REQUEST"
             )
+        if request.method == "GET" and _ADDRESS.search(unquote_plus(request.url.query)):
+            return failure(
+                400, "an e-mail address does not belong in an address: send the query by POST", "BAD_REQUEST"
+            )
         try:
-            viewer = self.runtime.identity.viewer(request.headers.getlist("authorization"))
+            viewer = await self.runtime.identity.viewer(request.headers.getlist("authorization"))
+            await self.runtime.rates.request(viewer)
         except NotAuthenticated as error:
             return failure(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"})
+        except NotAllowed as error:
+            return failure(403, str(error), "FORBIDDEN")
+        except NotNow as error:
+            return failure(503, str(error), "UNAVAILABLE", {"retry-after": "5"})
+        except TooMany as error:
+            return failure(429, str(error), "RATE_LIMITED", {"retry-after": str(math.ceil(error.retry_after))})
         context = GatewayContext(
             self.runtime.services,
             viewer,
             moved_clock.get() or datetime.now(UTC),
             id,
             locale=_locale(request.headers.get("accept-language")),
+            end_user=_end_user(request, viewer),
         )
         context.runtime = self.runtime
         try:
@@ -218,6 +278,21 @@ class GraphQLView(GraphQL[GatewayContext, None]):
         if isinstance(found, str | int | float):
             raise HTTPException(400, "The body must be a JSON object with a `query`.")
         return found
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        response = super().create_response(response_data, sub_response)
+        if isinstance(response_data, dict) and response_data.get("data") is None:
+            errors = cast("list[dict[str, Any]]", response_data.get("errors") or [])
+            told = [error.get("extensions", {}) for error in errors]
+            codes = {each.get("code") for each in told}
+            if codes == {"FORBIDDEN"}:
+                response.status_code = 403
+            elif codes == {"RATE_LIMITED"}:
+                response.status_code = 429
+                response.headers["retry-after"] = str(max(each["retryAfterSeconds"] for each in told))
+        return response
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data, default=_encode)
@@ -234,6 +309,17 @@ def failure(status: int, message: str, code: str, headers: Mapping[str, str] | N
         status_code=status,
         headers=dict(headers or {}),
     )
+
+
+def _end_user(request: Request, viewer: Viewer) -> str | None:
+    """The person's network address, as a backend with a key of its own tells it; nobody else's word counts."""
+    told = request.headers.get(END_USER)
+    if told is None or viewer.customer_email is not None or not viewer.made_by:
+        return None
+    try:
+        return str(ipaddress.ip_address(told.strip()))
+    except ValueError:
+        return None
 
 
 def _locale(accept_language: str | None) -> str:

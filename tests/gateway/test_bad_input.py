@@ -454,10 +454,10 @@ async def closed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
-        ({}, "a token is needed: send `Authorization: Bearer <API key>`"),
+        ({}, "a token is needed: send `Authorization: Bearer <token>`"),
         ({"Authorization": "Bearer wrong"}, "this token is not known here"),
-        ({"Authorization": "Bearer"}, "must read `Bearer <API key>`"),
-        ({"Authorization": f"Bearer {'x' * 5000}"}, "must read `Bearer <API key>`"),
+        ({"Authorization": "Bearer"}, "must read `Bearer <token>`"),
+        ({"Authorization": f"Bearer {'x' * 5000}"}, "a token has at most 4096 characters"),
     ],
 )
 async def test_without_a_known_token_nobody_is_let_in(closed: str, headers: dict[str, str], says: str) -> None:
