@@ -76,12 +76,17 @@ def megabytes(process: psutil.Process) -> float:
 
 
 def chain(upstream: list[dict[str, Any]]) -> float:
-    """Milliseconds of the slowest chain of calls that follow each other at one store."""
-    stores: dict[str, dict[str, float]] = {}
-    for call in upstream:
-        steps = stores.setdefault(call["store"], {})
-        steps[call["operation"]] = max(steps.get(call["operation"], 0.0), call["milliseconds"])
-    return max(sum(steps.values()) for steps in stores.values())
+    """Milliseconds of the slowest chain of calls of which each left after the one before had come back."""
+    calls = sorted(upstream, key=lambda call: call["afterMilliseconds"])
+    longest: list[float] = []
+    for number, call in enumerate(calls):
+        before = [
+            longest[other]
+            for other in range(number)
+            if calls[other]["afterMilliseconds"] + calls[other]["milliseconds"] <= call["afterMilliseconds"]
+        ]
+        longest.append(call["milliseconds"] + max(before, default=0.0))
+    return max(longest, default=0.0)
 
 
 async def ask(session: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:

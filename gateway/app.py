@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.crosssite import ALLOWED_HEADERS, EXPOSED_HEADERS
 from gateway.explorer import tabs
 from gateway.http import GraphQLView, may_know_the_schema
-from gateway.identity import NotAuthenticated
+from gateway.identity import NotAllowed, NotAuthenticated, NotNow
 from gateway.runtime import Runtime
 
 STATIC = Path(__file__).parent / "static" / "graphiql"
@@ -106,24 +106,24 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
         body, content_type = runtime.telemetry.render()
         return Response(body, media_type=None, headers={"content-type": content_type})
 
-    def closed(request: Request) -> bool:
+    async def closed(request: Request) -> bool:
         """GraphiQL tells the schema: in production it is there only for a caller who may know it."""
         if not runtime.settings.production:
             return False
         try:
-            viewer = runtime.identity.viewer(request.headers.getlist("authorization"))
-        except NotAuthenticated:
+            viewer = await runtime.identity.viewer(request.headers.getlist("authorization"))
+        except (NotAuthenticated, NotAllowed, NotNow):
             return True
-        return not may_know_the_schema(runtime, viewer)
+        return not may_know_the_schema(viewer)
 
     async def page(request: Request) -> Response:
-        if closed(request):
+        if await closed(request):
             return Response(status_code=404)
         index = STATIC / "index.html"
         return HTMLResponse(index.read_bytes() if index.is_file() else _NO_PAGE)
 
     async def config(request: Request) -> Response:
-        if closed(request):
+        if await closed(request):
             return Response(status_code=404)
         return JSONResponse({"endpoint": "/graphql", "tabs": tabs(runtime.sandbox), "sandbox": runtime.sandbox})
 

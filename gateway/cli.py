@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.access_commands import key, session
 from gateway.console import ConfigPath, err, fail, out, read_settings
 from gateway.document_commands import documents
 from gateway.listening import listen
@@ -20,6 +21,7 @@ from gateway.policy_commands import policy
 
 if TYPE_CHECKING:
     from platforms.base import Platform
+    from sandbox.people import SandboxProvider
 
 app = typer.Typer(
     name="aftersale",
@@ -29,6 +31,8 @@ app = typer.Typer(
 )
 app.add_typer(policy, name="policy")
 app.add_typer(documents, name="documents")
+app.add_typer(key, name="key")
+app.add_typer(session, name="session")
 
 _DEFAULT = Path("aftersale.yaml")
 
@@ -86,13 +90,6 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
     from policies.processor import PolicyError
 
     settings = read_settings(config)
-    if not settings.api_keys:
-        raise fail(
-            [
-                f"{config}: no API key is configured, so nobody could be let in; add one under api_keys: "
-                '[{name: bot, key: "${AFTERSALE_BOT_KEY}"}]'
-            ]
-        )
     configure_logging(sys.stdout)
     try:
         runtime = Runtime(settings)
@@ -111,20 +108,23 @@ def demo(
 ) -> None:
     """Run the gateway over a small world of simulated stores; needs nothing but Python."""
     from sandbox.launcher import ShopsDidNotStart, sandbox_app, scratch, shops_process
+    from sandbox.people import SandboxProvider
 
+    people = SandboxProvider()
     with shops_process(generous) as addresses, scratch() as folder:
         from gateway.telemetry import configure_logging
 
         configure_logging(sys.stdout)
         try:
-            application = sandbox_app(addresses(), folder, host, port, generous)
+            application = sandbox_app(addresses(), folder, host, port, generous, people)
         except ShopsDidNotStart as error:
             raise fail([str(error)]) from None
-        _run(application, host, port, lambda: _tell(host, port, quiet))
+        _run(application, host, port, lambda: _tell(host, port, quiet, people))
 
 
-def _tell(host: str, port: int, quiet: bool) -> None:
-    from sandbox.world import BOT_KEY, STORIES
+def _tell(host: str, port: int, quiet: bool, people: SandboxProvider) -> None:
+    from sandbox.people import ready_tokens
+    from sandbox.world import SECRET, STORIES
 
     shown = f"[{host}]" if ":" in host else host
     if not quiet:
@@ -138,7 +138,6 @@ def _tell(host: str, port: int, quiet: bool) -> None:
         f"""
 GraphiQL   http://{shown}:{port}/graphiql
 API        http://{shown}:{port}/graphql   (no token needed here: you are staff)
-As a bot   Authorization: Bearer {BOT_KEY}
 Move time  X-Sandbox-Now: 2026-12-24T10:00:00Z
 Break one  X-Sandbox-Fault: us=500   (latency:800ms, 429, 500, drop, garbage)
 Ctrl-C ends everything.
@@ -147,6 +146,10 @@ Ctrl-C ends everything.
         markup=False,
         soft_wrap=True,
     )
+    if not quiet:
+        out.print("To call as somebody else, send Authorization: Bearer and one of these. One-time codes appear here.")
+        for name, token in ready_tokens(people, SECRET).items():
+            out.print(f"{name}:\n  {token}", highlight=False, markup=False, soft_wrap=True)
     sys.stdout.flush()
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
 import orjson
 import structlog
@@ -28,7 +31,7 @@ from strawberry.types.execution import ExecutionResult as StrawberryExecutionRes
 from gateway.crosssite import refuse_cross_site
 from gateway.documents import Persisted
 from gateway.entities import resolved
-from gateway.identity import NotAuthenticated
+from gateway.identity import NotAllowed, NotAuthenticated, NotNow
 from gateway.preparing import Documents, Prepared, shortened, without_suggestion
 from gateway.protocol import JSON, Asked, Refused, RequestError, answered_as, not_allowed, read, status_of, was_run
 from gateway.runtime import Runtime
@@ -36,7 +39,7 @@ from gateway.telemetry import request as request_id
 from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
 from resolvers.context import RequestContext
-from resolvers.errors import is_ours, presented, without_repeats
+from resolvers.errors import TooMany, is_ours, presented, without_repeats
 from schema.access import INTROSPECTION
 from schema.actions import Viewer
 
@@ -44,6 +47,11 @@ _log = structlog.get_logger(__name__)
 
 #: Set for one request by the sandbox's `X-Sandbox-Now`; aware.
 moved_clock: ContextVar[datetime | None] = ContextVar("moved_clock", default=None)
+
+#: The header in which a trusted backend tells the network address of the person it speaks for.
+END_USER = "x-end-user-address"
+
+_ADDRESS = re.compile(r"[^\s@\"'{}()]+@[^\s@\"'{}()]+\.[A-Za-z]")
 
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 
@@ -56,17 +64,20 @@ class Presented(SchemaExtension):
         calls: list[UpstreamCall] = []
         self.calls = calls
         token = upstream_log.set(calls)
-        yield
-        upstream_log.reset(token)
         context: GatewayContext = self.execution_context.context
-        result = self.execution_context.result
-        troubled = False
-        if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
-            troubled = True
-            result.errors = self._presented(result.errors, context)
-        context.runtime.telemetry.request_finished(
-            self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
-        )
+        troubled = True
+        try:
+            yield
+            result = self.execution_context.result
+            troubled = False
+            if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
+                troubled = True
+                result.errors = self._presented(result.errors, context)
+        finally:
+            upstream_log.reset(token)
+            context.runtime.telemetry.request_finished(
+                self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
+            )
 
     def _operation_name(self) -> str | None:
         try:
@@ -88,15 +99,17 @@ class Presented(SchemaExtension):
         context: GatewayContext = self.execution_context.context
         if not context.is_staff or not getattr(self, "calls", None):
             return {}
-        return {"upstream": [_call(call) for call in self.calls]}
+        began = min(call.started for call in self.calls)
+        return {"upstream": [_call(call, began) for call in self.calls]}
 
 
-def _call(call: UpstreamCall) -> dict[str, Any]:
+def _call(call: UpstreamCall, began: float) -> dict[str, Any]:
     return {
         "store": call.store,
         "operation": call.operation,
         "outcome": call.outcome,
         "status": call.status,
+        "afterMilliseconds": round((call.started - began) * 1000, 1),
         "milliseconds": round(call.milliseconds, 1),
     }
 
@@ -168,19 +181,17 @@ class GraphQLView:
         if media is None:
             raise Refused(406, "answers are application/graphql-response+json or application/json", "NOT_ACCEPTABLE")
         asked = await self._read(request)
-        try:
-            viewer = self.runtime.identity.viewer(request.headers.getlist("authorization"))
-        except NotAuthenticated as error:
-            raise Refused(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"}) from None
+        viewer = await self._viewer(request)
         context = GatewayContext(
             self.runtime.services,
             viewer,
             moved_clock.get() or datetime.now(UTC),
             id,
             locale=_locale(request.headers.get("accept-language")),
+            end_user=_end_user(request, viewer),
         )
         context.runtime = self.runtime
-        context.open_schema = may_know_the_schema(self.runtime, viewer)
+        context.open_schema = not self.runtime.settings.production or may_know_the_schema(viewer)
         try:
             return await self._run(asked, context, media)
         except RequestError as error:
@@ -189,10 +200,27 @@ class GraphQLView:
             status = error.status or status_of(media, ran=False)
             return _written({"errors": [one.formatted for one in errors]}, status, media)
 
+    async def _viewer(self, request: Request) -> Viewer:
+        try:
+            viewer = await self.runtime.identity.viewer(request.headers.getlist("authorization"))
+            await self.runtime.rates.request(viewer)
+        except NotAuthenticated as error:
+            raise Refused(401, str(error), "UNAUTHENTICATED", {"www-authenticate": "Bearer"}) from None
+        except NotAllowed as error:
+            raise Refused(403, str(error), "FORBIDDEN") from None
+        except NotNow as error:
+            raise Refused(503, str(error), "UNAVAILABLE", {"retry-after": "5"}) from None
+        except TooMany as error:
+            seconds = str(math.ceil(error.retry_after))
+            raise Refused(429, str(error), "RATE_LIMITED", {"retry-after": seconds}) from None
+        return viewer
+
     async def _read(self, request: Request) -> Asked:
         """The request, its body within its limit of size and time."""
         settings = self.runtime.settings
         refuse_cross_site(request.method, request.headers, settings.server.origins, strict=settings.production)
+        if _ADDRESS.search(unquote_plus(request.url.query)):
+            raise Refused(400, "an e-mail address does not belong in an address: send it by POST", "BAD_REQUEST")
         if request.method != "POST":
             return read(request.method, request.headers, request.scope["query_string"], b"")
         most = settings.limits.request_bytes
@@ -214,7 +242,9 @@ class GraphQLView:
 
     async def _run(self, asked: Asked, context: GatewayContext, media: str) -> Response:
         text, digest = self.persisted.text(asked, context.viewer.client)
-        context.prepared = self.documents.prepare(text, open_schema=context.open_schema)
+        context.prepared = self.documents.prepare(text, suggest=context.open_schema)
+        if context.prepared.introspects and not may_know_the_schema(context.viewer):
+            raise RequestError.of(f"this token lacks the scope {INTROSPECTION}", "FORBIDDEN", status=403)
         operation = context.prepared.operation(asked.operation_name)
         if operation.operation is not OperationType.QUERY and not asked.by_post:
             raise not_allowed("only a query may be asked by GET: use POST", "POST")
@@ -239,12 +269,25 @@ class GraphQLView:
             answer["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             answer["extensions"] = result.extensions
-        return _written(answer, status_of(media, ran=ran), media)
+        status, headers = _status(answer, status_of(media, ran=ran))
+        return _written(answer, status, media, headers)
 
 
-def may_know_the_schema(runtime: Runtime, viewer: Viewer) -> bool:
-    """Whether a caller may introspect, open GraphiQL and be helped with the schema's words."""
-    return not runtime.settings.production or INTROSPECTION in viewer.scopes
+def may_know_the_schema(viewer: Viewer) -> bool:
+    """Whether a caller may introspect; in production also who may open GraphiQL and is told words of the schema."""
+    return INTROSPECTION in viewer.scopes
+
+
+def _status(answer: Mapping[str, Any], usual: int) -> tuple[int, dict[str, str]]:
+    """An operation of which nothing was allowed, or nothing now, says so in its status too."""
+    if answer.get("data") is None:
+        told = [error.get("extensions", {}) for error in answer.get("errors", ())]
+        codes = {each.get("code") for each in told}
+        if codes == {"FORBIDDEN"}:
+            return 403, {}
+        if codes == {"RATE_LIMITED"}:
+            return 429, {"retry-after": str(max(each["retryAfterSeconds"] for each in told))}
+    return usual, {}
 
 
 def _written(answer: Mapping[str, Any], status: int, media: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -266,6 +309,17 @@ def failure(
     """An answer to what is not a GraphQL operation at all, in GraphQL's own shape."""
     answer = {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
     return _written(answer, status, media, headers)
+
+
+def _end_user(request: Request, viewer: Viewer) -> str | None:
+    """The person's network address, as a backend with a key of its own tells it; nobody else's word counts."""
+    told = request.headers.get(END_USER)
+    if told is None or viewer.customer_email is not None or not viewer.made_by:
+        return None
+    try:
+        return str(ipaddress.ip_address(told.strip()))
+    except ValueError:
+        return None
 
 
 def _locale(accept_language: str | None) -> str:

@@ -77,8 +77,8 @@ class Documents:
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._size = 0
 
-    def prepare(self, text: str, *, open_schema: bool) -> Prepared:
-        """The document behind a text. `open_schema`: the caller may know the schema, and is helped with its words.
+    def prepare(self, text: str, *, suggest: bool) -> Prepared:
+        """The document behind a text. `suggest`: a mistaken caller is helped with the words of the schema.
 
         Raises:
             RequestError: a limit is exceeded, or the document is not valid; one error for each mistake.
@@ -88,12 +88,10 @@ class Documents:
             try:
                 found = self._prepare(text)
             except RequestError as error:
-                raise error if open_schema else _without_suggestions(error) from None
+                raise error if suggest else _without_suggestions(error) from None
             self._keep(found)
         else:
             self._kept.move_to_end(text)
-        if found.introspects and not open_schema:
-            raise RequestError.of("the schema is not told here: the scope introspection is needed", "FORBIDDEN")
         return found
 
     def check_request(

@@ -12,9 +12,13 @@ import structlog
 from actions.desk import ActionDesk
 from actions.ledger import Ledger
 from actions.recovery import Recovery
-from gateway.identity import Identity
+from gateway.credentials import Credentials
+from gateway.identity import Identity, TokenDesk
+from gateway.proofs import Post, Proofs, by_mail
+from gateway.rates import RateLimits
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
+from gateway.tokens import Tokens
 from platforms.base import Platform
 from platforms.base import Services as PlatformServices
 from platforms.errors import PlatformError
@@ -54,19 +58,26 @@ class Runtime:
         *,
         sandbox: bool = False,
         extra_headers: Callable[[], Mapping[str, str]] | None = None,
+        post: Post | None = None,
     ) -> None:
         self.settings = settings
         self.sandbox = sandbox
         self.telemetry = Telemetry()
         secret = settings.secret.reveal()
-        self.identity = Identity(settings.api_keys, secret, open_to_all=sandbox)
         self.platforms = build_platforms(settings, self.telemetry, extra_headers)
         self.policies = PolicyProcessor.load(
             settings.policies, {id: platform.store for id, platform in self.platforms.items()}
         )
         self._secret = secret
+        #: Takes one-time codes to people; None: nothing does.
+        self._post = post or (by_mail(settings.mail) if settings.mail is not None else None)
+        self.tokens = Tokens(settings.identity_providers, secret, observer=self.telemetry)
+        self.rates = RateLimits(settings.rates, secret, settings.redis, self.telemetry.refused)
         self._tasks: list[asyncio.Task[None]] = []
         self.ledger: Ledger
+        self.credentials: Credentials
+        self.identity: Identity
+        self.proofs: Proofs | None = None
         self.desk: ActionDesk
         self.services: Services
 
@@ -78,6 +89,17 @@ class Runtime:
         """
         self.ledger = Ledger(self.settings.database_path)
         await self.ledger.open()
+        self.credentials = Credentials(self.ledger)
+        await self.credentials.open()
+        self.identity = Identity(
+            self.settings.api_keys,
+            self._secret,
+            credentials=self.credentials,
+            tokens=self.tokens,
+            open_to_all=self.sandbox,
+        )
+        if self._post is not None:
+            self.proofs = Proofs(self.credentials, self.rates, self._secret, self._post)
         self.desk = ActionDesk(
             self.ledger,
             self.policies,
@@ -93,6 +115,8 @@ class Runtime:
             policies=self.policies,
             seal=Seal(self._secret),
             store_seconds=self.settings.deadlines.store_seconds,
+            access=TokenDesk(self.identity, self.credentials, self.proofs),
+            lookups=self.rates,
         )
         self.recovery = Recovery(self.desk)
         await self.recovery.start()
@@ -111,6 +135,10 @@ class Runtime:
                 await task
         await self.recovery.stop()
         await self.desk.finish()
+        if self.proofs is not None:
+            await self.proofs.finish()
+        await self.credentials.close()
+        await self.tokens.close()
         await asyncio.gather(*(platform.close() for platform in self.platforms.values()))
         await self.ledger.close()
 

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -30,9 +30,11 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from platforms.addresses import check_base_url
 from platforms.base import StoreConfig
 from platforms.registry import PLATFORMS, PlatformEntry
 from platforms.secrets import SecretText
+from schema.access import DEFAULT_SCOPES, NEVER_A_CUSTOMERS, SCOPES, SESSIONS_CREATE, UnknownScope, known_scopes
 from schema.vocabulary import ActorKind, AssuranceLevel
 
 #: The gateway's key seals customer ids and signs previews; shorter ones could be guessed.
@@ -86,16 +88,30 @@ def _member(*allowed: ActorKind | AssuranceLevel) -> BeforeValidator:
     return BeforeValidator(choose)
 
 
+def _a_scope(word: object) -> object:
+    if not isinstance(word, str):
+        raise ValueError("a scope is needed here")
+    try:
+        known_scopes([word])
+    except UnknownScope as error:
+        near = _nearest(word, SCOPES)
+        raise ValueError(f'there is no scope "{word[:64]}"; {near}' if near else str(error)) from None
+    return word
+
+
+_Scope = Annotated[str, BeforeValidator(_a_scope)]
+
+
 class ApiKey(_Words):
     """A bearer token of a caller: a chatbot's backend (`BOT`) or a desk (`STAFF`); never more than VERIFIED."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
     key: SecretText
     assurance: Annotated[AssuranceLevel, _member(AssuranceLevel.CLAIMED, AssuranceLevel.VERIFIED)] = (
         AssuranceLevel.CLAIMED
     )
     kind: Annotated[ActorKind, _member(ActorKind.BOT, ActorKind.STAFF)] = ActorKind.BOT
-    scopes: tuple[Annotated[str, Field(pattern=r"^[a-z_]+(:[a-z_]+)?$")], ...] = ()
+    scopes: tuple[_Scope, ...] = DEFAULT_SCOPES
 
     @field_validator("key")
     @classmethod
@@ -103,6 +119,69 @@ class ApiKey(_Words):
         if len(key) < API_KEY_LENGTH:
             raise ValueError(f"the key has {len(key)} characters; at least {API_KEY_LENGTH} are needed")
         return key
+
+
+class IdentityProvider(_Words):
+    """Who vouches for people: tokens of this issuer, for this audience, signed with one of its published keys."""
+
+    #: Ours, for logs and counts.
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    issuer: str = Field(min_length=1)
+    audience: str = Field(min_length=1)
+    #: Where the provider publishes its keys; or the keys themselves, as it would publish them.
+    jwks_url: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    allow_private_address: bool = False
+    algorithms: tuple[Literal["RS256", "ES256", "EdDSA"], ...] = ("RS256", "ES256", "EdDSA")
+    #: The claim that holds a person's roles; dots lead inside.
+    roles_claim: str = "roles"
+    #: A person with one of these is staff; anybody else is the customer of their e-mail address.
+    staff_roles: tuple[str, ...] = ()
+    staff_scopes: tuple[_Scope, ...] = tuple(scope for scope in SCOPES if scope != SESSIONS_CREATE)
+    customer_scopes: tuple[_Scope, ...] = DEFAULT_SCOPES
+    #: Seconds that the provider's clock and ours may be apart.
+    clock_skew_seconds: float = Field(default=60, ge=0, le=600)
+
+    @model_validator(mode="after")
+    def _keys_can_be_had(self) -> Self:
+        if (self.jwks_url is None) == (self.jwks is None):
+            raise ValueError("one of jwks_url and jwks is needed")
+        if self.jwks_url is not None:
+            check_base_url(self.jwks_url, allow_private=self.allow_private_address)
+        elif not isinstance((self.jwks or {}).get("keys"), list):
+            raise ValueError("jwks needs a list of keys")
+        if not self.algorithms:
+            raise ValueError("one algorithm is needed at least")
+        if not NEVER_A_CUSTOMERS.isdisjoint(self.customer_scopes):
+            raise ValueError(f"customer_scopes may not hold {', '.join(sorted(NEVER_A_CUSTOMERS))}")
+        return self
+
+
+class Mail(_Words):
+    """How one-time codes are sent."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    username: str | None = None
+    password: SecretText | None = None
+    #: `none` only where the server is on this machine or network.
+    encryption: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class Rates(_Words):
+    """How often is too often."""
+
+    client_per_minute: int = Field(default=6000, ge=1)
+    customer_per_minute: int = Field(default=240, ge=1)
+    #: Look-ups by number that found nothing, an hour.
+    failed_lookups_per_client: int = Field(default=300, ge=1)
+    failed_lookups_per_number: int = Field(default=10, ge=1)
+    failed_lookups_per_proof: int = Field(default=10, ge=1)
+    failed_lookups_per_end_user: int = Field(default=20, ge=1)
+    failed_lookups_per_store: int = Field(default=2000, ge=1)
+    #: Codes sent to one address, an hour.
+    codes_per_address: int = Field(default=5, ge=1)
 
 
 class Server(_Words):
@@ -169,9 +248,13 @@ class Settings(_Words):
     policies: Path
     #: The ledger: `sqlite:///` and a path.
     database: str = "sqlite:///aftersale.db"
-    redis: None = None
+    #: `redis://` and where: counts of rates are then shared by all gateways.
+    redis: Annotated[str, Field(pattern=r"^rediss?://\S+$")] | None = Field(default=None, repr=False)
     secret: SecretText
     api_keys: tuple[ApiKey, ...] = ()
+    identity_providers: tuple[IdentityProvider, ...] = ()
+    mail: Mail | None = None
+    rates: Rates = Rates()
     server: Server = Server()
     limits: Limits = Limits()
     documents: Documents = Documents()
@@ -193,12 +276,13 @@ class Settings(_Words):
             raise ValueError('the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"')
         return database
 
-    @field_validator("redis", mode="before")
+    @field_validator("identity_providers")
     @classmethod
-    def _not_yet(cls, redis: object) -> object:
-        if redis is not None:
-            raise ValueError("this version keeps nothing in Redis; leave it out, or null")
-        return redis
+    def _told_apart(cls, providers: tuple[IdentityProvider, ...]) -> tuple[IdentityProvider, ...]:
+        for word in ("name", "issuer"):
+            if len({getattr(provider, word) for provider in providers}) < len(providers):
+                raise ValueError(f"two identity providers have the same {word}")
+        return providers
 
     @property
     def database_path(self) -> Path:
@@ -417,11 +501,11 @@ class _Reader:
 
     def _callers(self, top: Mapping[str, Any]) -> None:
         written = top.get("api_keys")
-        if written is None or written == []:
+        if written is None and not top.get("identity_providers"):
             self._issue(
                 ("api_keys",),
                 "no API key is configured, so nobody could ask anything",
-                'api_keys: [{name: chatbot, key: "${CHATBOT_KEY}"}]',
+                'api_keys: [{name: chatbot, key: "${CHATBOT_KEY}"}], or [] where `aftersale key create` makes them',
                 at_key=True,
             )
         seen: list[tuple[str, Any]] = []

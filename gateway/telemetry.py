@@ -87,6 +87,12 @@ class Telemetry:
             ("operation", "outcome"),
             registry=self.registry,
         )
+        self._refusals = Counter(
+            "aftersale_refusals",
+            "Requests and look-ups that were refused for coming too often, by the limit that refused them.",
+            ("limit",),
+            registry=self.registry,
+        )
         self._request_seconds = Histogram(
             "aftersale_request_seconds",
             "How long a GraphQL request took.",
@@ -111,6 +117,10 @@ class Telemetry:
     def action_moved(self, kind: str, state: str) -> None:
         """An action entered a state."""
         self._actions.labels(kind, state).inc()
+
+    def refused(self, limit: str) -> None:
+        """Somebody asked too often."""
+        self._refusals.labels(limit).inc()
 
     def request_finished(self, operation: str | None, outcome: str, seconds: float) -> None:
         """A GraphQL request was answered; `operation` is its name, as the client wrote it."""

@@ -152,6 +152,8 @@ class UpstreamCall:
     milliseconds: float
     attempt: int
     outcome: str
+    #: When it left, by `time.perf_counter`: only differences mean anything.
+    started: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,7 +530,9 @@ class Transport:
                 entries = upstream_log.get()
                 if entries is not None:
                     entries.append(
-                        UpstreamCall(self.store, call.operation, wire.status, seconds * 1000, attempt, outcome)
+                        UpstreamCall(
+                            self.store, call.operation, wire.status, seconds * 1000, attempt, outcome, started
+                        )
                     )
                 _log.debug(
                     "upstream call",

@@ -16,7 +16,9 @@ from starlette.middleware import Middleware
 from gateway.app import build_app
 from gateway.runtime import Runtime
 from sandbox.middleware import SandboxControls, fault_headers
+from sandbox.people import SandboxProvider
 from sandbox.world import sandbox_settings
+from schema.emails import Email
 
 
 class ShopsDidNotStart(RuntimeError):
@@ -59,10 +61,22 @@ def shops_process(generous: bool = False) -> Iterator[Callable[[], dict[str, str
         output.close()
 
 
-def sandbox_app(urls: dict[str, str], folder: Path, host: str, port: int, generous: bool = False) -> Starlette:
+async def print_code(email: Email, code: str, locale: str) -> None:
+    """The sandbox's post: a one-time code goes to the terminal."""
+    print(f"Code for {email}: {code}", flush=True)
+
+
+def sandbox_app(
+    urls: dict[str, str],
+    folder: Path,
+    host: str,
+    port: int,
+    generous: bool = False,
+    people: SandboxProvider | None = None,
+) -> Starlette:
     """The gateway over simulated stores."""
-    settings = sandbox_settings(urls, folder, host=host, port=port, generous=generous)
-    runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers)
+    settings = sandbox_settings(urls, folder, host=host, port=port, generous=generous, people=people)
+    runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers, post=print_code)
     return build_app(runtime, [Middleware(SandboxControls)])
 
 

@@ -10,18 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gateway.settings import ApiKey, Deadlines, Server, Settings
+from gateway.settings import ApiKey, Deadlines, Rates, Server, Settings
 from platforms.base import StoreConfig
 from platforms.registry import PLATFORMS
 from platforms.secrets import SecretText
 from sandbox.faults import Faulty
+from sandbox.people import BOT, BOT_KEY, BOT_SCOPES, SandboxProvider
 from sandbox.serving import serve_all
 
 POLICIES = Path(__file__).parent / "policies"
 #: The sandbox's own gateway key: its world is gone when it ends, and so is what was sealed with it.
 SECRET = "sandbox-only-secret-known-to-everybody"
-#: A bot's API key in the sandbox; CLAIMED, like every chatbot backend's until it proves more.
-BOT_KEY = "sandbox-bot-key-known-to-everybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +136,12 @@ def sandbox_settings(
     host: str = "127.0.0.1",
     port: int = 8000,
     generous: bool = False,
+    people: SandboxProvider | None = None,
     **changes: Any,
 ) -> Settings:
     """The gateway's settings for stores that listen at `urls`; the ledger lies in `folder`.
 
-    `generous`: the stores know no rate limits.
+    `generous`: the stores know no rate limits. `people`: who vouches for staff and customers.
     """
     plans = {plan.key: plan.generous() if generous else plan for plan in PLANS}
     values: dict[str, Any] = {
@@ -149,7 +149,9 @@ def sandbox_settings(
         "policies": POLICIES,
         "database": f"sqlite:///{folder / 'aftersale.db'}",
         "secret": SecretText(SECRET),
-        "api_keys": (ApiKey(name="sandbox-bot", key=SecretText(BOT_KEY), scopes=()),),
+        "api_keys": (ApiKey(name=BOT, key=SecretText(BOT_KEY), scopes=BOT_SCOPES),),
+        "identity_providers": (people.config(),) if people is not None else (),
+        "rates": Rates(client_per_minute=1_000_000, customer_per_minute=1_000_000),
         "server": Server(host=host, port=port),
         "production": False,
         "deadlines": Deadlines(),

@@ -344,7 +344,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         GOOD[: GOOD.index("api_keys:")],
         [
             "1:1: no API key is configured, so nobody could ask anything"
-            ' (api_keys: [{name: chatbot, key: "${CHATBOT_KEY}"}])'
+            ' (api_keys: [{name: chatbot, key: "${CHATBOT_KEY}"}], or [] where `aftersale key create` makes them)'
         ],
     ),
     "an API key that is short": (
@@ -373,7 +373,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "a scope that is not one": (
         GOOD.replace("[orders:read]", "[Orders Read]"),
-        ["9:53: \"scopes\" item 1: string should match pattern '^[a-z_]+(:[a-z_]+)?$'"],
+        ['9:53: "scopes" item 1: there is no scope "Orders Read"; did you mean "orders:read"?'],
     ),
     "an API key that is no mapping": (
         GOOD + "  - desk\n",
@@ -397,8 +397,8 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         ['11:13: "database": the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"'],
     ),
     "Redis": (
-        GOOD + "redis: redis://localhost\n",
-        ['11:8: "redis": this version keeps nothing in Redis; leave it out, or null'],
+        GOOD + "redis: localhost\n",
+        ["11:8: \"redis\": string should match pattern '^rediss?://\\S+$'"],
     ),
     "a port that cannot be": (
         GOOD + "server: {port: 99999}\n",

@@ -1,0 +1,1 @@
+"""commercetools Composable Commerce, HTTP API."""
