@@ -209,7 +209,7 @@ class Persisted:
 
     def _known(self, asked: Asked, digest: str | None, limited: bool) -> str:
         if digest is None:
-            raise RequestError.of("the request has neither a query nor a documentId", "BAD_REQUEST", status=400)
+            raise RequestError.of("No GraphQL query found in the request, and no documentId", "BAD_REQUEST", status=400)
         if digest in self._trusted:
             return self._trusted[digest]
         if asked.document_id is not None:

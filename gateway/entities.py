@@ -21,10 +21,10 @@ def resolved(schema: BaseSchema, info: Info, representation: Any) -> object:
     known = {kind.name: kind for kind in union.types}
     name = representation.get("__typename")
     if not isinstance(name, str) or name not in known:
-        return BadArgument(_ARGUMENT, f"__typename must be one of {', '.join(sorted(known))}")
+        return BadArgument(_ARGUMENT, f"each needs a __typename that is one of {', '.join(sorted(known))}")
     id = representation.get("id")
     if not isinstance(id, str):
-        return BadArgument(_ARGUMENT, f"{name} is found by its id, which is missing")
+        return BadArgument(_ARGUMENT, f"each needs its id, which this {name} lacks")
     if extra := sorted(set(representation) - {"__typename", "id"}):
         return BadArgument(_ARGUMENT, f"{name} is found by its id alone, not by {', '.join(extra)[:100]}")
     origin = known[name].extensions["strawberry-definition"].origin

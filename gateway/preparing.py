@@ -60,10 +60,10 @@ class Prepared:
         """
         if name is not None:
             if name not in self.operations:
-                raise RequestError.of(f"the document holds no operation {name!r}", "INVALID_INPUT")
+                raise RequestError.of(f'the document holds no operation named "{name}"', "INVALID_INPUT")
             return self.operations[name]
         if len(self.operations) != 1:
-            words = "several operations: name the one to run in operationName" if self.operations else "no operation"
+            words = "several operations: name the one to run in `operationName`" if self.operations else "no operation"
             raise RequestError.of(f"the document holds {words}", "INVALID_INPUT")
         return next(iter(self.operations.values()))
 

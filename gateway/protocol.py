@@ -85,11 +85,11 @@ def _json_object(headers: Headers, body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _bad(f"the body is not JSON: {error.msg}" if body else "the body is empty") from None
+        raise _bad(f"the body cannot be read as JSON: {error.msg}") from None
     if isinstance(found, list):
-        raise _bad("batches are not taken: send one request at a time")
+        raise _bad("Batching is not enabled: send one request at a time")
     if not isinstance(found, dict):
-        raise _bad("the body must be a JSON object")
+        raise _bad("the body must be a JSON object with a `query`")
     return found
 
 
@@ -130,10 +130,10 @@ def _from_address(query_string: bytes) -> dict[str, Any]:
 def _parameters(found: Mapping[str, Any], *, by_post: bool) -> Asked:
     for name in ("query", "operationName", "documentId"):
         if not isinstance(found.get(name), str | None):
-            raise _bad(f"{name} must be a string")
+            raise _bad(f"`{name}` must be a string")
     for name in ("variables", "extensions"):
         if not isinstance(found.get(name), dict | None):
-            raise _bad(f"{name} must be a JSON object")
+            raise _bad(f"`{name}` must be a JSON object")
     return Asked(
         query=found.get("query") or None,
         variables=found.get("variables") or {},

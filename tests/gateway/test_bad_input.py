@@ -161,7 +161,6 @@ READS = [
     # the document
     Read("nothing", None, "Cannot query field 'nothing' on type 'Query'."),
     Read("order { id }", None, "'Query.order(id:)' of type 'ID!' is required"),
-    Read(" ".join(f"a{n}: viewer {{ assurance }}" for n in range(2000)), None, "more than 4000 tokens"),
 ]
 
 
@@ -317,7 +316,7 @@ async def test_a_word_the_schema_does_not_know_is_refused(
 ) -> None:
     answer = await standing.ask(asking(name), {"input": input, "key": "k"})
     [error] = answer["errors"]
-    assert (answer["data"], error["extensions"]["code"]) == (None, "INVALID_INPUT")
+    assert ("data" in answer, error["extensions"]["code"]) == (False, "INVALID_INPUT")
     assert says in error["message"]
 
 
@@ -349,20 +348,20 @@ HTTP: dict[str, tuple[str, str, dict[str, Any], int, str, str]] = {
     "an empty query": ("POST", "", {"json": {"query": ""}}, 400, "BAD_REQUEST", "No GraphQL query found"),
     "a query that is no text": ("POST", "", {"json": {"query": 5}}, 400, "BAD_REQUEST", "`query` must be a string"),
     "variables that are a list": ("POST", "", {"json": WHO | {"variables": []}}, 400, "BAD_REQUEST", "`variables`"),
-    "an unknown operation": ("POST", "", {"json": WHO | {"operationName": "X"}}, 400, "BAD_REQUEST", 'named "X"'),
-    "another content type": ("POST", "", {"data": "{ a }"}, 400, "BAD_REQUEST", "content type"),
+    "an unknown operation": ("POST", "", {"json": WHO | {"operationName": "X"}}, 200, "INVALID_INPUT", 'named "X"'),
+    "another content type": ("POST", "", {"data": "{ a }"}, 415, "UNSUPPORTED_MEDIA_TYPE", "content-type"),
     "too large": ("POST", "", {"data": "x" * 300_000, "headers": JSON}, 413, "REQUEST_TOO_LARGE", "262144 bytes"),
-    "a GET without a query": ("GET", "", {}, 400, "BAD_REQUEST", "a GET needs a `query`"),
+    "a GET without a query": ("GET", "", {}, 400, "BAD_REQUEST", "No GraphQL query found"),
     "a mutation by GET": (
         "GET",
         "?query=mutation{cancelOrder(input:{orderId:%22Order:us:1%22},idempotencyKey:%22k%22){replayed}}",
         {},
-        400,
-        "BAD_REQUEST",
-        "mutations are not allowed when using GET",
+        405,
+        "METHOD_NOT_ALLOWED",
+        "only a query may be asked by GET",
     ),
-    "PUT": ("PUT", "", {"json": WHO}, 405, "BAD_REQUEST", "GET and POST"),
-    "DELETE": ("DELETE", "", {}, 405, "BAD_REQUEST", "GET and POST"),
+    "PUT": ("PUT", "", {"json": WHO}, 405, "METHOD_NOT_ALLOWED", "use POST, or GET"),
+    "DELETE": ("DELETE", "", {}, 405, "METHOD_NOT_ALLOWED", "use POST, or GET"),
     "an unknown token": (
         "POST",
         "",
