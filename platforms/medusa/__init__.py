@@ -1,0 +1,1 @@
+"""Medusa v2 Admin API."""
