@@ -37,7 +37,7 @@ _MOST_COMMENTS: Final = 500
 
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
-_SUGGESTION: Final = re.compile(r"\s*Did you mean .*\?$", re.DOTALL)
+_SUGGESTION: Final = re.compile(r"\s*Did you mean [^?]*\?")
 #: What tells of the schema itself; a router reads the second one.
 _OF_THE_SCHEMA: Final = ("__schema", "__type", "_service")
 
