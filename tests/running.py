@@ -66,7 +66,11 @@ class Gateway:
             sent["authorization"] = f"Bearer {token}"
         body = {"query": query, "variables": dict(variables or {})}
         async with self.session.post(f"{self.url}/graphql", json=body, headers=sent) as response:
-            return response.status, json.loads(await response.text()), dict(response.headers)
+            return (
+                response.status,
+                json.loads(await response.text()),
+                {k.lower(): v for k, v in response.headers.items()},
+            )
 
     def writes(self) -> dict[str, int]:
         """How many calls that could change something each store has had."""
