@@ -36,7 +36,7 @@ from actions.recorded import (
     was_json,
 )
 from actions.shaping import action_id, action_of, seal_actor
-from platforms.base import CLOCK_SKEW, Operation, Platform
+from platforms.base import CLOCK_SKEW, Operation, Platform, cost_alike
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
 from policies.asked import Asked, AskedLine, History
@@ -456,7 +456,9 @@ class ViewerDesk:
     async def _is_theirs(self, platform: Platform, target: GlobalId) -> bool:
         """Whether a target is the bound customer's, seen before its facts are read: another's costs what none costs."""
         if target.type == "Order":
-            order = (await platform.orders([target.native], OrderParts.NONE)).get(target.native)
+            orders = await platform.orders([target.native], OrderParts.NONE)
+            await cost_alike(platform, orders.values())
+            order = orders.get(target.native)
             return order is not None and order.owner == self._bound
         assert self._bound is not None
         able = platform.supports(Operation.PROFILES)

@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import ConfigurationError
 
 from gateway.settings import Rates
 from resolvers.errors import TooMany
@@ -22,6 +23,10 @@ from schema.emails import Email
 _log = structlog.get_logger(__name__)
 
 _LOOKUPS: Final = "too many look-ups found nothing lately; wait before the next one"
+
+
+class RedisMissing(RuntimeError):
+    """Redis is configured, and nothing here can speak to it. The message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,14 @@ class RateLimits:
         self._key = hashlib.sha256(b"aftersale rates" + secret.encode()).digest()
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
-        self._storage: Storage | None = None
         if redis is not None:
-            self._storage = RedisStorage(
-                f"async+{redis}", wrap_exceptions=True, implementation="redispy", key_prefix="aftersale"
-            )
-            self._shared = FixedWindowRateLimiter(self._storage)
+            try:
+                storage = RedisStorage(
+                    f"async+{redis}", wrap_exceptions=True, implementation="redispy", key_prefix="aftersale"
+                )
+            except ConfigurationError:
+                raise RedisMissing("redis is configured and its library is not installed: aftersale[redis]") from None
+            self._shared = FixedWindowRateLimiter(storage)
         #: Told the kind of each limit that refused somebody.
         self._refused = refused
         self._client = RateLimitItemPerMinute(settings.client_per_minute)

@@ -132,7 +132,7 @@ class IdentityProvider(_Words):
     jwks_url: str | None = None
     jwks: Mapping[str, Any] | None = None
     allow_private_address: bool = False
-    algorithms: tuple[Literal["RS256", "ES256", "EdDSA"], ...] = ("RS256", "ES256", "EdDSA")
+    algorithms: tuple[Literal["RS256", "ES256", "EdDSA", "Ed25519"], ...] = ("RS256", "ES256", "EdDSA", "Ed25519")
     #: The claim that holds a person's roles; dots lead inside.
     roles_claim: str = "roles"
     #: A person with one of these is staff; anybody else is the customer of their e-mail address.

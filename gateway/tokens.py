@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 import structlog
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import KeySet
+from joserfc.jws import JWSAlgModel, JWSRegistry
 
 from gateway.settings import IdentityProvider
 from platforms.errors import PlatformError
@@ -32,6 +33,15 @@ KEPT: Final = 600.0
 SPARED: Final = 10.0
 
 _LIMITS = Limits(connect=3.0, read=5.0, whole=5.0, retries=1, max_body=256 * 1024, connections=1)
+
+
+class _Algorithms(JWSRegistry):
+    """The algorithms a provider may use. `EdDSA` is the older name of Ed25519 (RFC 9864), still in use."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name not in (self.allowed or ()):
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
 
 
 class BadToken(ValueError):
@@ -53,7 +63,8 @@ def looks_like_one(token: str) -> bool:
 class _KeyRing:
     """One provider's public keys: fetched when first needed, kept, and fetched again for a key not seen before."""
 
-    def __init__(self, provider: IdentityProvider, observer: Observer | None) -> None:
+    def __init__(self, provider: IdentityProvider, observer: Observer | None, spared: float) -> None:
+        self._spared = spared
         self._keys = KeySet.import_key_set({"keys": list(provider.jwks["keys"])}) if provider.jwks else None
         self._transport: Transport | None = None
         if provider.jwks_url is not None:
@@ -81,7 +92,7 @@ class _KeyRing:
             await self._fetch(KEPT if self._keys is not None else 0)
         found = self._find(kid)
         if found is None and self._transport is not None:
-            await self._fetch(SPARED)
+            await self._fetch(self._spared)
             found = self._find(kid)
         if found is None:
             if self._keys is None:
@@ -99,7 +110,7 @@ class _KeyRing:
     async def _fetch(self, spared: float) -> None:
         """Ask the provider, unless it was asked a moment ago; what it said before holds where it does not answer."""
         async with self._turn:
-            if time.monotonic() - self._fetched_at < spared or time.monotonic() - self._tried_at < SPARED:
+            if time.monotonic() - self._fetched_at < spared or time.monotonic() - self._tried_at < self._spared:
                 return
             self._tried_at = time.monotonic()
             assert self._transport is not None
@@ -139,8 +150,12 @@ class Tokens:
         *,
         observer: Observer | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        spared: float = SPARED,
     ) -> None:
-        self._known = {provider.issuer: _Known(provider, _KeyRing(provider, observer)) for provider in providers}
+        """`spared`: seconds between two fetches of a provider's keys, however many unknown ones are named."""
+        self._known = {
+            provider.issuer: _Known(provider, _KeyRing(provider, observer, spared)) for provider in providers
+        }
         self._secret = hashlib.sha256(b"aftersale subject" + secret.encode()).digest()
         self._clock = clock
 
@@ -172,7 +187,7 @@ class Tokens:
             raise BadToken("its key id is not text")
         key = await known.ring.key(kid)
         try:
-            proved = jwt.decode(token, key, algorithms=[algorithm]).claims
+            proved = jwt.decode(token, key, registry=_Algorithms(algorithms=[algorithm])).claims
         except (JoseError, ValueError, TypeError):
             raise BadToken("its signature is wrong") from None
         self._hold(proved, provider)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiodataloader import DataLoader
 
-from platforms.base import Operation, Platform
+from platforms.base import Operation, Platform, cost_alike
 from platforms.errors import PlatformError
 from resolvers.errors import NotKnown
 from resolvers.fanout import ask
@@ -112,13 +112,18 @@ class RequestLoaders:
             for key in group:
                 union |= key.parts
             natives = list(dict.fromkeys(key.native_id for key in group))
-            if self._bound is not None and union:
+            heads: Mapping[str, Order] = {}
+            if self._bound is not None:
                 # Whose they are is seen first: parts may cost calls, and another's order costs what no order costs.
                 heads = await platform.orders(natives, OrderParts.NONE)
+                await cost_alike(platform, heads.values())
                 natives = [native for native in natives if native in heads and heads[native].owner == self._bound]
                 if not natives:
                     return {}
-            found = await platform.orders(natives, union)
+            if self._bound is not None and not union:
+                found = {native: heads[native] for native in natives}
+            else:
+                found = dict(await platform.orders(natives, union))
             await self._context.services.desk.held.overlay_orders(platform, found)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 

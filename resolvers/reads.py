@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from platforms.base import Operation, OrdersQuery, Page, Person, Platform, Row, SubscriptionsQuery
+from platforms.base import Operation, OrdersQuery, Page, Person, Platform, Row, SubscriptionsQuery, cost_alike
 from platforms.errors import PlatformError, Unavailable
 from resolvers.errors import BadArgument, NotKnown
 from resolvers.fanout import ask_all, issue, issues
@@ -262,6 +262,8 @@ class RequestReads:
 
         async def find(platform: Platform) -> Sequence[Order]:
             found = await platform.orders_by_number(wanted, first)
+            if not context.is_staff:
+                await cost_alike(platform, found)
             mine = {
                 order.source.native_id: order
                 for order in found
@@ -275,7 +277,7 @@ class RequestReads:
         asked = able(stores, Operation.ORDERS_BY_NUMBER)
         attempt = None
         if context.services.lookups is not None and not context.is_staff:
-            told = [text for text in (address, postal, bound) if text is not None]
+            told = [text for text in (address, postal) if text is not None]
             attempt = await context.services.lookups.attempt(
                 context.viewer, wanted, told, [platform.config.id for platform in asked], context.end_user
             )

@@ -67,6 +67,7 @@ async def serve_all(
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=1,
+                timeout_keep_alive=75,  # longer than the client's: a connection is never cut as it is used again
                 server_header=False,
                 date_header=False,
             )

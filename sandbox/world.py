@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.settings import ApiKey, Deadlines, Rates, Server, Settings
-from platforms.base import StoreConfig
-from platforms.registry import PLATFORMS
-from platforms.secrets import SecretText
 from sandbox.faults import Faulty
-from sandbox.people import BOT, BOT_KEY, BOT_SCOPES, SandboxProvider
 from sandbox.serving import serve_all
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from platforms.base import StoreConfig
+    from sandbox.people import SandboxProvider
+
+# The process of the simulated stores needs nothing of the gateway; what does is imported where it is used, which
+# halves the time until that process is ready.
 
 POLICIES = Path(__file__).parent / "policies"
 #: The sandbox's own gateway key: its world is gone when it ends, and so is what was sealed with it.
@@ -50,6 +53,10 @@ class ShopPlan:
         return simulator.Simulator(seed.seed(now), **self.shop)
 
     def config(self, url: str) -> StoreConfig:
+        """How the gateway is configured to reach the store at `url`."""
+        from platforms.registry import PLATFORMS
+        from platforms.secrets import SecretText
+
         simulator = import_module(f"platforms.{self.platform}.simulator")
         credentials = {name: SecretText(value) for name, value in simulator.CREDENTIALS.items()}
         values = {**self.settings, **self.address(url), "credentials": credentials, "allow_private_address": True}
@@ -143,6 +150,10 @@ def sandbox_settings(
 
     `generous`: the stores know no rate limits. `people`: who vouches for staff and customers.
     """
+    from gateway.settings import ApiKey, Deadlines, Rates, Server, Settings
+    from platforms.secrets import SecretText
+    from sandbox.people import BOT, BOT_KEY, BOT_SCOPES
+
     plans = {plan.key: plan.generous() if generous else plan for plan in PLANS}
     values: dict[str, Any] = {
         "stores": {key: plans[key].config(url) for key, url in urls.items()},

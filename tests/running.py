@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from gateway.app import build_app
 from gateway.operations import document
+from gateway.proofs import Post
 from gateway.runtime import Runtime
 from sandbox.middleware import SandboxControls, fault_headers
 from sandbox.serving import serve
@@ -56,18 +57,38 @@ class Gateway:
         """The upstream calls that an answer took, as (store, operation)."""
         return [(call["store"], call["operation"]) for call in answer.get("extensions", {}).get("upstream", [])]
 
+    async def send(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, token: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """Status, answer and headers, whatever they are. Words of `headers` are joined by hyphens."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        body = {"query": query, "variables": dict(variables or {})}
+        async with self.session.post(f"{self.url}/graphql", json=body, headers=sent) as response:
+            return (
+                response.status,
+                json.loads(await response.text()),
+                {k.lower(): v for k, v in response.headers.items()},
+            )
+
     def writes(self) -> dict[str, int]:
         """How many calls that could change something each store has had."""
         return {key: len(shop.simulator.writes) for key, shop in self.shops.items()}
 
 
 @asynccontextmanager
-async def running_gateway(folder: Path, now: datetime | None = None, **changes: Any) -> AsyncIterator[Gateway]:
-    """The sandbox's gateway; `changes` replace settings."""
+async def running_gateway(
+    folder: Path, now: datetime | None = None, *, post: Post | None = None, generous: bool = False, **changes: Any
+) -> AsyncIterator[Gateway]:
+    """The sandbox's gateway; `changes` replace settings, `post` takes one-time codes, `generous`: no throttling."""
     start = now or datetime.now(UTC)
-    async with open_shops(start, PLANS) as shops, aiohttp.ClientSession() as session:
-        settings = sandbox_settings({key: shop.url for key, shop in shops.items()}, folder, **changes)
-        runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers)
+    plans = tuple(plan.generous() for plan in PLANS) if generous else PLANS
+    async with open_shops(start, plans) as shops, aiohttp.ClientSession() as session:
+        settings = sandbox_settings(
+            {key: shop.url for key, shop in shops.items()}, folder, generous=generous, **changes
+        )
+        runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers, post=post)
         await runtime.start()
         await runtime.probed()
         try:

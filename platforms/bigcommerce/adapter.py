@@ -291,7 +291,8 @@ class BigCommerce(Platform):
         that second counts as not yet read, and is asked for again. Only one status can be filtered by, and the bounds
         may or may not be inclusive: each row is looked at again.
         """
-        limit = wire.V2_PAGE if query.status else min(query.first + 1, wire.V2_PAGE)
+        # By address, or with statuses that are filtered here, a page holds others as well.
+        limit = wire.V2_PAGE if email or query.status else min(query.first + 1, wire.V2_PAGE)
         before = query.placed_before
         if after is not None:
             before = min(filter(None, (before, after.at + _SECOND)))
@@ -398,7 +399,15 @@ class BigCommerce(Platform):
         wanted = list(dict.fromkeys(emails))
 
         async def some(addresses: Sequence[str]) -> list[wire.CustomerRow]:
-            return await self._customers(lambda page: wire.customers_by_email(addresses, page))
+            try:
+                return await self._customers(lambda page: wire.customers_by_email(addresses, page))
+            except Refused as error:
+                # The store may take fewer addresses for valid than there are: nobody there has such a one.
+                if type(error) is not Refused or all(native.http_status != 422 for native in error.native):
+                    raise
+                if len(addresses) == 1:
+                    return []
+                return [row for found in await _each(some, [[one] for one in addresses]) for row in found]
 
         rows = [row for found in await _each(some, _pieces(wanted)) for row in found]
         return {

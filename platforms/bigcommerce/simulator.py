@@ -528,6 +528,8 @@ class Simulator:
         """Guests are not here. Addresses of e-mail are compared without regard to letter case."""
         ids = self._numbers(query, "id:in")
         emails = [one.lower() for one in query["email:in"].split(",")] if "email:in" in query else None
+        if not all(one.isascii() and "@" in one for one in emails or ()):
+            raise self._error("/v3/", 422, "The filter(s): email:in are not valid.", {"email:in": "error.invalid"})
         rows = [
             row if "addresses" in query.get("include", "").split(",") else _without(row, "addresses")
             for row in self.state.customers.values()

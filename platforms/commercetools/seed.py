@@ -21,7 +21,13 @@ def seed(now: datetime) -> Project:
     group = _base(native("group", 1), now - 500 * day) | {"key": "stammkunden", "name": "Stammkunden"}
     project.customer_groups[group["id"]] = group
     picking = _base(native("state", 1), now - 500 * day)
-    picking |= {"key": "in-picking", "type": "OrderState", "initial": False, "name": {"de-DE": "Wird gepackt"}}
+    picking |= {
+        "key": "in-picking",
+        "type": "OrderState",
+        "initial": False,
+        "builtIn": False,
+        "name": {"de-DE": "Wird gepackt"},
+    }
     project.states[picking["id"]] = picking
 
     for customer in (
@@ -72,8 +78,11 @@ def seed(now: datetime) -> Project:
         order["paymentInfo"] = {"payments": [{"typeId": "payment", "id": payment["id"]}]}
 
     cart = _base(native("cart", 1), now - 9 * day)
-    cart |= {"customerId": ada, "customerEmail": "ada@example.com", "cartState": "Active", "customLineItems": []}
-    cart |= {"lineItems": [_line(project, 9101, 1, 4, 0, 1)], "totalPrice": _money(2190), "origin": "RecurringOrder"}
+    cart |= {"customerId": ada, "customerEmail": "ada@example.com", "cartState": "Active", "origin": "RecurringOrder"}
+    cart |= {"lineItems": [_line(project, 9101, 1, 4, 0, 1)], "totalPrice": _money(2190), "inventoryMode": "None"}
+    cart |= {"shippingMode": "Single", "priceRoundingMode": "HalfEven"} | _TAXES
+    cart |= {name: [] for name in ("customLineItems", "directDiscounts", "discountCodes", "refusedGifts")}
+    cart |= {name: [] for name in ("shipping", "itemShippingAddresses")}
     project.carts[cart["id"]] = cart
     project.recurring[recurring] = _base(recurring, now - 9 * day) | {
         "key": "kaffee-ada",
@@ -123,15 +132,7 @@ def _address(first: str, last: str, home: Sequence[str]) -> Body:
 
 
 def _base(id: str, since: datetime) -> Body:
-    by = {"clientId": "sandbox-client", "isPlatformClient": False}
-    return {
-        "id": id,
-        "version": 1,
-        "createdAt": stamp(since),
-        "lastModifiedAt": stamp(since),
-        "createdBy": by,
-        "lastModifiedBy": by,
-    }
+    return {"id": id, "version": 1, "createdAt": stamp(since), "lastModifiedAt": stamp(since)}
 
 
 def _customer(
@@ -258,6 +259,7 @@ def _line(project: Project, order: int, at: int, product: int, form: int, quanti
 # ------------------------------------------------------------------------------------------------------------ orders
 
 _POSTAGE = 490
+_TAXES = {"taxMode": "Platform", "taxRoundingMode": "HalfEven", "taxCalculationMode": "LineItemLevel"}
 
 
 def _order(
@@ -273,7 +275,6 @@ def _order(
     total = sum(line["totalPrice"]["centAmount"] for line in lines) + _POSTAGE
     address = _address(first, last, home)
     row = _base(native("order", number), placed) | {
-        "type": "Order",
         "orderNumber": f"D-{number}",
         "customerEmail": email,
         "lineItems": lines,
@@ -295,9 +296,7 @@ def _order(
         "country": "DE",
         "locale": "de-DE",
         "origin": "Customer",
-        "taxMode": "Platform",
-        "taxRoundingMode": "HalfEven",
-        "taxCalculationMode": "LineItemLevel",
+        **_TAXES,
         "inventoryMode": "None",
         "discountCodes": [],
         "directDiscounts": [],

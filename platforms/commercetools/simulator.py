@@ -76,6 +76,8 @@ class Received:
     query: tuple[tuple[str, str], ...]
     body: Any
     status: int
+    #: What it was answered.
+    answer: Any = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -122,6 +124,7 @@ class Simulator:
         self.meanwhile: Callable[[], None] | None = None
         #: Access tokens that are taken.
         self.tokens: list[str] = []
+        self._granted = 0
         #: Every call received, with the status it was answered; those for a token too.
         self.calls: list[Received] = []
         #: Every call that could change the project.
@@ -150,7 +153,7 @@ class Simulator:
             body = raw.decode(errors="replace")
         home = f"/{self.state.key}"
         below = path[len(home) :] if path == home or path.startswith(f"{home}/") else path
-        received = Received(method, below, query, None if is_token else body, answer.status)
+        received = Received(method, below, query, None if is_token else body, answer.status, answer.body)
         self.calls.append(received)
         if method not in ("GET", "HEAD") and not is_token:
             self.writes.append(received)
@@ -187,7 +190,8 @@ class Simulator:
             return _error(401, "invalid_client", message)
         if form.get("grant_type") != "client_credentials":
             return _error(400, "unsupported_grant_type", "Invalid parameter: grant_type")
-        self.tokens.append(f"token-{len(self.tokens) + 1}")
+        self._granted += 1
+        self.tokens.append(f"token-{self._granted}")
         return _Answer(
             200,
             {
@@ -380,7 +384,7 @@ class Simulator:
     def add_return_info(self, row: Body, action: Body) -> None:
         """Whether units are counted against the order is not in the definition; here they are."""
         lines = {line["id"]: line["quantity"] for line in (*row["lineItems"], *row["customLineItems"])}
-        items = []
+        items: list[Body] = []
         for draft in action["items"]:
             custom = "customLineItemId" in draft
             line = draft.get("customLineItemId") or draft.get("lineItemId")
@@ -405,9 +409,12 @@ class Simulator:
                 "lastModifiedAt": now,
             }
             item["customLineItemId" if custom else "lineItemId"] = line
-            items.append(item | {name: draft[name] for name in ("comment",) if name in draft})
-        more = {name: action[name] for name in ("returnTrackingId", "returnDate") if name in action}
-        row.setdefault("returnInfo", []).append({"items": items, **more})
+            if "comment" in draft:
+                item["comment"] = draft["comment"]
+            items.append(item)
+        info: Body = {name: action[name] for name in ("returnTrackingId", "returnDate") if name in action}
+        info["items"] = items
+        row.setdefault("returnInfo", []).append(info)
 
     def set_recurring_state(self, row: Body, action: Body) -> None:
         now = row["recurringOrderState"]

@@ -94,6 +94,7 @@ class WooCommerce(Platform):
     Config = WooCommerceConfig
     api_version = "wc/v3"
     keeps_returns = False
+    owners_cost_a_call: ClassVar[bool] = True
     refunds_on_cancel: ClassVar[bool] = False
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (

@@ -15,8 +15,9 @@ from gateway.app import build_app
 from gateway.runtime import Runtime
 from gateway.settings import ApiKey
 from platforms.secrets import SecretText
+from sandbox.people import BOT_KEY
 from sandbox.serving import serve
-from sandbox.world import BOT_KEY, PLANS, sandbox_settings
+from sandbox.world import PLANS, sandbox_settings
 from tests.running import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -19,7 +19,8 @@ from gateway import app
 from gateway.operations import document
 from gateway.telemetry import configure_logging
 from sandbox.faults import Fault
-from sandbox.world import BOT_KEY, POLICIES, SECRET
+from sandbox.people import BOT_KEY
+from sandbox.world import POLICIES, SECRET
 from tests.running import Gateway, running_gateway
 
 reads = pytest.mark.asyncio(loop_scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.operations import document, names
-from sandbox.world import BOT_KEY
+from sandbox.people import BOT_KEY
 from tests.running import Gateway
 
 reads = pytest.mark.asyncio(loop_scope="module")

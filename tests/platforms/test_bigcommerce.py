@@ -1,0 +1,1061 @@
+"""The BigCommerce adapter over a real socket, against its simulator; each call and answer is held to the definition."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import structlog
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from platforms.base import (
+    ORDER_FACTS,
+    CancelOrder,
+    Done,
+    OrdersQuery,
+    PauseSubscription,
+    Person,
+    ReturnedLine,
+    ReturnOrder,
+    Services,
+)
+from platforms.bigcommerce.adapter import BigCommerce, BigCommerceConfig, Credentials
+from platforms.bigcommerce.seed import seed
+from platforms.bigcommerce.simulator import HASH, SCOPES, TOKEN, Body, Received, Simulator, rfc
+from platforms.errors import (
+    BadCredentials,
+    MissingScope,
+    OutcomeUnknown,
+    PlatformError,
+    Refused,
+    Throttled,
+    Unavailable,
+    Unreadable,
+    Unsupported,
+)
+from platforms.secrets import SecretText
+from platforms.transport import Limits, store_deadline
+from sandbox.faults import Fault, Faulty
+from sandbox.serving import serve
+from schema.emails import Email, canonical_email
+from schema.order import Order, ProductRef
+from schema.parts import OrderParts
+from schema.values import Fee, Money
+from schema.vocabulary import (
+    ActionKind,
+    CancelReason,
+    DeliveryStatus,
+    FeeKind,
+    FulfillmentStatus,
+    HealthStatus,
+    ItemCondition,
+    MoneyMoved,
+    OrderStatus,
+    PaymentStatus,
+    RefundChoice,
+    RequestedResolution,
+    ReturnReason,
+    SupportLevel,
+)
+from tests.platforms.bigcommerce_definition import oddities
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
+ADA, NOAH, BEA, ANN, JOANN, NOBODY = (
+    canonical_email(f"{name}@example.com") for name in ("ada", "noah", "bea", "ann", "joann", "nobody")
+)
+RECORDED = Path(__file__).parent / "bigcommerce" / "fixtures"
+FAST = Limits(retries=0, backoff=0.001, whole=5.0)
+WITH = "include=consignments consignment_structure=object"
+
+
+class World:
+    """One store behind a socket, and the adapter that speaks to it."""
+
+    def __init__(self, url: str) -> None:
+        self.now = NOW
+        self.simulator = Simulator(seed(NOW), clock=lambda: self.now)
+        self.faulty = Faulty(self.simulator, "ca")
+        self.url = url
+        self.checked: list[Received] = []
+        #: Answers that a test bent on purpose.
+        self.bent = False
+        self._opened: list[BigCommerce] = []
+
+    @property
+    def shop(self) -> Any:
+        return self.simulator.state
+
+    def adapter(self, *, token: str = TOKEN, limits: Limits = FAST, **changed: Any) -> BigCommerce:
+        given: dict[str, Any] = {"store_hash": HASH, "time_zone": "America/Toronto", "currency": "CAD"}
+        config = BigCommerceConfig(
+            id="ca", url=self.url, credentials=Credentials(access_token=SecretText(token)), **(given | changed)
+        )
+        self._opened.append(BigCommerce(config, Services(clock=lambda: self.now, limits=limits)))
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for one in self._opened:
+            await one.close()
+
+    def calls(self) -> list[str]:
+        """The calls since it was last asked, as `GET /v2/orders customer_id=41 ...`."""
+        found = [
+            " ".join([str(call), *(f"{name}={value}" for name, value in call.query)]) for call in self.simulator.calls
+        ]
+        self.checked.extend(self.simulator.calls)
+        self.simulator.calls.clear()
+        return found
+
+    def add_order(self, native: int, **changed: Any) -> Body:
+        """An order copied from 5004, at `placed`, for `customer_id` or a guest's `email`."""
+        row: Body = copy.deepcopy(self.shop.orders[5004])
+        placed, email = changed.pop("placed", None), changed.pop("email", None)
+        row |= {"id": native} | changed
+        if placed is not None:
+            row["date_created"] = rfc(placed)
+        if email is not None:
+            row["billing_address"] = row["billing_address"] | {"email": email}
+        self.shop.orders[native] = row
+        self.shop.shipping_addresses[native] = copy.deepcopy(self.shop.shipping_addresses[5004])
+        self.shop.products[native] = [
+            line | {"id": native * 10 + at, "order_id": native}
+            for at, line in enumerate(copy.deepcopy(self.shop.products[5004]), 1)
+        ]
+        return row
+
+
+class Address:
+    """One server for the module; each test puts its own world behind it."""
+
+    world: World
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.world.faulty(scope, receive, send)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def address() -> AsyncIterator[tuple[Address, str]]:
+    app = Address()
+    async with serve(app) as url:
+        yield app, url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(address: tuple[Address, str]) -> AsyncIterator[World]:
+    app, url = address
+    app.world = world = World(url)
+    yield world
+    await world.close()
+    found = [odd for received in (*world.checked, *world.simulator.calls) for odd in oddities(received)]
+    assert world.bent or found == []
+
+
+def person(email: Email, adapter: BigCommerce) -> Person:
+    async def profiles() -> Any:
+        return (await adapter.profiles([email]))[email]
+
+    return Person(email, profiles)
+
+
+async def all_of(
+    adapter: BigCommerce, email: Email, first: int, parts: OrderParts = OrderParts.NONE, **query: Any
+) -> list[Order]:
+    found: list[Order] = []
+    after = None
+    for _ in range(200):
+        page = await adapter.orders_of(person(email, adapter), OrdersQuery(first=first, after=after, **query), parts)
+        assert len(page.rows) <= first
+        found += [row.node for row in page.rows]
+        if not page.more:
+            return found
+        after = page.rows[-1].position if page.rows else page.end
+        assert after is not None
+    raise AssertionError("the list never ends")
+
+
+def numbers(orders: Sequence[Order]) -> list[str]:
+    return [order.number for order in orders]
+
+
+async def order_of(adapter: BigCommerce, native: str, parts: OrderParts = ORDER_FACTS) -> Order:
+    return (await adapter.orders([native], parts))[native]
+
+
+# ------------------------------------------------------------------ reading orders
+async def test_an_order_for_a_decision_takes_five_calls(world: World) -> None:
+    order = await order_of(world.adapter(), "5002")
+    first, *rest = world.calls()
+    assert first == f"GET /v2/orders/5002 {WITH}"
+    assert sorted(rest) == [
+        "GET /v2/orders/5002/products limit=50",
+        "GET /v2/orders/5002/shipments limit=50",
+        "GET /v3/customers id:in=41 include=addresses limit=250",
+        "GET /v3/orders/payment_actions/refunds order_id:in=5002 limit=250",
+    ]
+    assert (order.owner, order.customer_native_id) == (ADA, "41")
+    assert order.source.admin == f"https://store-{HASH}.mybigcommerce.com/manage/orders/5002"
+
+
+@pytest.mark.parametrize(
+    ("parts", "besides"),
+    [
+        (OrderParts.NONE, []),
+        (OrderParts.ADDRESSES, []),
+        (OrderParts.STATUS_URL, []),
+        (OrderParts.LINES, ["products"]),
+        (OrderParts.RETURNS, ["products"]),
+        (OrderParts.FULFILLMENTS, ["products", "shipments"]),
+        (OrderParts.REFUNDS, ["products", "refunds"]),
+    ],
+)
+async def test_only_the_parts_asked_for_are_read(world: World, parts: OrderParts, besides: list[str]) -> None:
+    await world.adapter().orders(["5002"], parts)
+    paths = sorted(call.path.rpartition("/")[2] for call in world.simulator.calls)
+    assert paths == sorted(["5002", "customers", *besides])
+
+
+async def test_nothing_shipped_costs_no_call_for_shipments(world: World) -> None:
+    order = await order_of(world.adapter(), "5004", OrderParts.FULFILLMENTS)
+    assert order.fulfillments == []
+    assert not any("shipments" in call for call in world.calls())
+
+
+async def test_orders_that_are_not_there_are_left_out(world: World) -> None:
+    adapter = world.adapter()
+    found = await adapter.orders(["5001", "9999", "abc", "05001", "", "5001"], OrderParts.NONE)
+    assert list(found) == ["5001"]
+    assert sum("/orders/" in call and "payment" not in call for call in world.calls()) == 2
+
+
+async def test_no_ids_cost_no_call(world: World) -> None:
+    adapter = world.adapter()
+    assert await adapter.orders([], OrderParts.ALL) == {}
+    assert await adapter.orders(["x", "1.5", "-3", "٣"], OrderParts.ALL) == {}
+    assert await adapter.orders_by_number("#", OrderParts.ALL) == []
+    assert await adapter.products(["none"]) == {}
+    assert await adapter.profiles_by_id([]) == {}
+    assert await adapter.profiles([]) == {}
+    assert world.calls() == []
+
+
+async def test_many_orders_are_read_a_few_at_a_time(world: World) -> None:
+    for at in range(30):
+        world.add_order(6000 + at)
+    inside = most = 0
+    plain = world.simulator.__call__
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        await asyncio.sleep(0.002)
+        try:
+            await plain(scope, receive, send)
+        finally:
+            inside -= 1
+
+    world.faulty.app = counted
+    found = await world.adapter().orders([str(6000 + at) for at in range(30)], OrderParts.NONE)
+    assert len(found) == 30
+    assert 2 <= most <= 6  # five, and one that was answered and not yet counted off
+    assert sum("customers" in call for call in world.calls()) == 1
+
+
+async def test_more_than_fifty_lines_are_all_read(world: World) -> None:
+    line = world.shop.products[5004][0]
+    world.shop.products[5004] = [line | {"id": 70000 + at} for at in range(100)]
+    order = await order_of(world.adapter(), "5004", OrderParts.LINES)
+    assert len({one.native_id for one in order.lines}) == 100
+    assert [call.split()[-1] for call in world.calls() if "products" in call] == ["limit=50", "page=2", "page=3"]
+
+
+async def test_lines_that_never_end_are_unreadable(world: World) -> None:
+    line = world.shop.products[5004][0]
+    world.shop.products[5004] = [line | {"id": 70000 + at} for at in range(1100)]
+    with pytest.raises(Unreadable, match="does not end"):
+        await order_of(world.adapter(), "5004", OrderParts.LINES)
+
+
+async def test_an_order_that_goes_while_it_is_read_is_not_there(world: World) -> None:
+    world.simulator.list_products = lambda order, *, query, body: world.simulator._existing(0)  # type: ignore[assignment, method-assign, return-value]
+    assert await world.adapter().orders(["5004"], OrderParts.LINES) == {}
+
+
+async def test_the_seeded_store_tells_the_story_of_each_order(world: World) -> None:
+    found = await world.adapter().orders(["5001", "5002", "5003", "5004"], OrderParts.ALL)
+    part, sent, held, paid = (found[str(one)] for one in (5001, 5002, 5003, 5004))
+    assert (part.status, part.payment_status, part.owner) == (
+        OrderStatus.COMPLETED,
+        PaymentStatus.PARTIALLY_REFUNDED,
+        BEA,
+    )
+    assert part.customer_native_id is None
+    assert part.refunds is not None
+    (refund,) = part.refunds
+    assert (refund.amount.shop, refund.money_moved) == (Money.of("21.19", "CAD"), MoneyMoved.YES)
+    assert (refund.lines[0].line, refund.lines[0].quantity) == (part.lines[1], 1)
+    assert part.totals.refundable.shop.amount == Decimal("154.19") - Decimal("21.19")
+    assert [line.quantity.returnable for line in part.lines] == [1, 1]
+    assert (sent.status, sent.fulfillment_status) == (OrderStatus.OPEN, FulfillmentStatus.FULFILLED)
+    assert sent.placed_at == NOW - timedelta(days=7)
+    assert sent.fulfillments is not None
+    (parcel,) = sent.fulfillments
+    assert (parcel.status, parcel.carrier, parcel.tracking_number, parcel.shipped_at) == (
+        DeliveryStatus.SHIPPED,
+        "Canada Post",
+        "7023210039414611",
+        NOW - timedelta(days=4),
+    )
+    assert [(one.line, one.quantity) for one in parcel.lines] == [(sent.lines[0], 1), (sent.lines[1], 2)]
+    assert (sent.lines[1].title, sent.lines[1].variant_title) == ("Wool Toque", "Navy")
+    assert sent.lines[1].product_ref == ProductRef("ca", "302", "3022")
+    assert (sent.shipping_country, sent.channel) == ("CA", "www")
+    assert sent.shipping_address is not None
+    assert (sent.shipping_address.city, sent.shipping_address.region) == ("Toronto", "Ontario")
+    assert (held.payment_status, held.totals.refundable.shop.amount) == (PaymentStatus.AUTHORIZED, Decimal(0))
+    assert (paid.payment_status, paid.status, paid.fulfillments) == (PaymentStatus.PAID, OrderStatus.OPEN, [])
+    assert paid.totals.total.shop == Money.of("32.4300", "CAD")
+
+
+@pytest.mark.parametrize("changed", [{"status_id": 0}, {"is_deleted": True}])
+async def test_abandoned_checkouts_and_archived_orders_are_not_there(world: World, changed: Body) -> None:
+    world.shop.orders[5002] |= changed
+    adapter = world.adapter()
+    assert await adapter.orders(["5002", "5000"], OrderParts.NONE) == {}
+    assert numbers(await all_of(adapter, ADA, 10)) == ["5004"]
+    assert await adapter.orders_by_number("5002", OrderParts.NONE) == []
+
+
+async def test_the_owner_is_the_customers_present_address_and_not_the_orders(world: World) -> None:
+    world.shop.orders[5002]["billing_address"]["email"] = "mallory@example.com"
+    world.shop.customers[41]["email"] = "Ada.New@Example.com"
+    order = await order_of(world.adapter(), "5002", OrderParts.NONE)
+    assert (order.owner, order.email) == ("ada.new@example.com", "mallory@example.com")
+
+
+async def test_a_record_that_is_gone_leaves_the_address_on_the_order(world: World) -> None:
+    del world.shop.customers[41]
+    assert (await order_of(world.adapter(), "5002", OrderParts.NONE)).owner == ADA
+
+
+async def test_whose_an_order_is_is_never_guessed_when_customers_cannot_be_read(world: World) -> None:
+    world.bent = True
+    del world.shop.customers[41]["email"]
+    world.simulator.list_customers = lambda *, query, body: world.simulator._v3_list(  # type: ignore[method-assign]
+        [world.shop.customers[41]], query
+    )
+    with pytest.raises(Unreadable, match="`email`"):
+        await order_of(world.adapter(), "5002", OrderParts.NONE)
+
+
+# ------------------------------------------------------------------ refunds and parcels
+async def test_the_refunds_of_fifty_orders_take_one_call(world: World) -> None:
+    natives = [str(world.add_order(6000 + at)["id"]) for at in range(55)]
+    adapter = world.adapter(limits=Limits(retries=0, connections=5))
+    found = await adapter.orders(natives, OrderParts.REFUNDS)
+    assert len(found) == 55
+    assert all(order.refunds == [] for order in found.values())
+    assert sum("refunds" in call for call in world.calls()) == 2
+
+
+async def test_a_head_asks_for_refunds_only_where_the_order_says_there_are_some(world: World) -> None:
+    adapter = world.adapter()
+    heads = await adapter.orders(["5001", "5002"], OrderParts.NONE)
+    assert [call for call in world.calls() if "refunds" in call] == [
+        "GET /v3/orders/payment_actions/refunds order_id:in=5001 limit=250"
+    ]
+    assert heads["5001"].totals.refunded.shop.amount == Decimal("21.19")
+    world.simulator.counts_refunds = True
+    heads = await adapter.orders(["5001"], OrderParts.NONE)
+    assert not any("refunds" in call for call in world.calls())
+    assert heads["5001"].totals.refunded.shop.amount == Decimal("21.19")
+
+
+async def test_refunds_that_cannot_be_read_are_null_and_leave_nothing_refundable(world: World) -> None:
+    world.bent = True
+    world.shop.refunds[701]["created"] = []
+    order = await order_of(world.adapter(), "5001")
+    assert order.refunds is None
+    assert order.payment_status is PaymentStatus.PARTIALLY_REFUNDED
+    assert order.totals.refundable.shop.amount == 0
+    assert [line.quantity.returnable for line in order.lines] == [1, 1]  # the line itself tells its units
+    assert [line.quantity.refundable for line in order.lines] == [0, 0]
+
+
+async def test_a_refund_of_everything_closes_the_order(world: World) -> None:
+    world.shop.orders[5002]["total_inc_tax"] = "155.9500"
+    world.simulator.refund(5002, {50021: 1, 50022: 2}, at=NOW, offline=True, provider="custom")
+    order = await order_of(world.adapter(), "5002")
+    assert (order.status, order.payment_status) == (OrderStatus.COMPLETED, PaymentStatus.REFUNDED)
+    assert order.totals.refundable.shop.amount == 0
+    assert order.refunds is not None
+    assert order.refunds[0].money_moved is MoneyMoved.NO
+    assert [line.amount.amount for line in order.refunds[0].lines] == [Decimal("100.5700"), Decimal("55.3800")]
+    assert [line.quantity.returnable for line in order.lines] == [0, 0]
+
+
+async def test_a_declined_refund_paid_nothing_back(world: World) -> None:
+    world.simulator.refund(5002, {50021: 1}, at=NOW, declined=True)
+    order = await order_of(world.adapter(), "5002")
+    assert (order.payment_status, order.totals.refunded.shop.amount) == (PaymentStatus.PAID, Decimal(0))
+    assert order.refunds is not None
+    assert (order.refunds[0].status.value, order.refunds[0].money_moved) == ("FAILED", MoneyMoved.NO)
+    assert order.lines[0].quantity.returnable == 1
+
+
+async def test_shipments_that_cannot_be_read_are_null(world: World) -> None:
+    world.bent = True
+    world.shop.shipments[5002][0]["items"] = "many"
+    order = await order_of(world.adapter(), "5002")
+    assert order.fulfillments is None
+    assert order.lines[0].quantity.fulfilled == 1
+
+
+# ------------------------------------------------------------------ by number, and a person's orders
+async def test_a_number_is_an_id(world: World) -> None:
+    adapter = world.adapter()
+    for typed in ("5004", "#5004", " 5004 "):
+        assert numbers(await adapter.orders_by_number(typed, OrderParts.NONE)) == ["5004"]
+        assert len(world.calls()) == 2
+    assert await adapter.orders_by_number("500", OrderParts.NONE) == []
+
+
+async def test_a_persons_orders_take_three_calls(world: World) -> None:
+    adapter = world.adapter()
+    page = await adapter.orders_of(person(ADA, adapter), OrdersQuery(first=20), OrderParts.NONE)
+    assert [row.node.number for row in page.rows] == ["5004", "5002"]
+    assert not page.more
+    assert sorted(world.calls()) == [
+        f"GET /v2/orders customer_id=41 sort=date_created:desc limit=21 {WITH}",
+        f"GET /v2/orders email=ada@example.com sort=date_created:desc limit=50 {WITH}",
+        "GET /v3/customers email:in=ada@example.com include=addresses limit=250",
+    ]
+
+
+async def test_a_guest_is_found_by_the_address_on_the_order(world: World) -> None:
+    adapter = world.adapter()
+    assert numbers(await all_of(adapter, BEA, 20)) == ["5001"]
+    assert numbers(await all_of(adapter, NOBODY, 20)) == []
+    assert world.simulator.calls[-1].status == 204
+
+
+@pytest.mark.parametrize("email_of", [("bill",), ("account",), ("bill", "account")])
+async def test_an_account_holders_orders_are_found_whatever_the_email_filter_looks_at(
+    world: World, email_of: tuple[str, ...]
+) -> None:
+    world.simulator.email_of = email_of
+    world.shop.orders[5002]["billing_address"]["email"] = "office@example.com"
+    adapter = world.adapter()
+    assert numbers(await all_of(adapter, ADA, 1)) == ["5004", "5002"]
+    assert numbers(await all_of(adapter, canonical_email("office@example.com"), 5)) == []
+
+
+async def test_ann_never_meets_joann(world: World) -> None:
+    for at in range(5):
+        world.add_order(6000 + at, customer_id=0, email="joann@example.com", placed=NOW - timedelta(hours=at))
+    world.add_order(6010, customer_id=0, email="ann@example.com.au", placed=NOW)
+    world.add_order(6011, customer_id=0, email="ANN@example.com", placed=NOW - timedelta(days=2))
+    world.add_order(6012, customer_id=42, email="ann@example.com", placed=NOW)  # Noah's, whatever is written on it
+    adapter = world.adapter()
+    assert numbers(await all_of(adapter, ANN, 10)) == ["6011"]
+    assert numbers(await all_of(adapter, JOANN, 10)) == [str(6000 + at) for at in range(5)]
+    assert numbers(await all_of(adapter, NOAH, 10)) == ["6012", "5003"]
+
+
+async def test_a_store_that_ignores_its_filters_gives_nobody_anothers_orders(world: World) -> None:
+    names = ("list_orders", "list_customers", "list_catalog", "list_refunds")
+    plain_answers = {name: getattr(world.simulator, name) for name in names}
+    for name, kept in (
+        ("list_orders", {"limit", "page", "sort", "include", "consignment_structure"}),
+        ("list_customers", {"limit", "page", "include"}),
+        ("list_catalog", {"limit", "page", "include"}),
+        ("list_refunds", {"limit", "page"}),
+    ):
+
+        def deaf(*, query: dict[str, str], body: Body, plain: Any = plain_answers[name], kept: set[str] = kept) -> Any:
+            return plain(query={key: value for key, value in query.items() if key in kept}, body=body)
+
+        setattr(world.simulator, name, deaf)
+    adapter = world.adapter()
+    assert numbers(await all_of(adapter, ADA, 10)) == ["5004", "5002"]
+    assert numbers(await all_of(adapter, BEA, 10)) == ["5001"]
+    assert {email: len(found) for email, found in (await adapter.profiles([ADA, ANN])).items()} == {ADA: 1, ANN: 0}
+    assert list(await adapter.profiles_by_id(["42"])) == ["42"]
+    assert list(await adapter.products(["302"])) == ["302"]
+    assert (await order_of(adapter, "5002")).refunds == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({OrderStatus.OPEN}, ["5004", "5002"]),
+        ({OrderStatus.CANCELLED}, []),
+        ({OrderStatus.COMPLETED, OrderStatus.OPEN}, ["5004", "5002"]),
+        ({OrderStatus.UNKNOWN}, []),
+    ],
+)
+async def test_statuses_are_filtered_here(world: World, wanted: set[OrderStatus], found: list[str]) -> None:
+    assert numbers(await all_of(world.adapter(), ADA, 10, status=frozenset(wanted))) == found
+    assert not any("status_id" in call for call in world.calls())
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+async def test_dates_bound_the_list_from_the_first_to_before_the_last(world: World, inclusive: bool) -> None:
+    world.simulator.inclusive = inclusive
+    adapter = world.adapter()
+    at = NOW - timedelta(days=7)
+    assert numbers(await all_of(adapter, ADA, 10, placed_before=at)) == []
+    assert numbers(await all_of(adapter, ADA, 10, placed_before=at + timedelta(milliseconds=1))) == ["5002"]
+    assert numbers(await all_of(adapter, ADA, 10, placed_after=at)) == ["5004", "5002"]
+    assert numbers(await all_of(adapter, ADA, 10, placed_after=at + timedelta(milliseconds=1))) == ["5004"]
+
+
+async def test_a_page_full_of_others_does_not_hide_what_lies_behind(world: World) -> None:
+    for at in range(60):  # Noah's account, with Ann's address on the bills
+        world.add_order(6000 + at, customer_id=42, email="ann@example.com", placed=NOW - timedelta(minutes=at))
+    world.add_order(7000, customer_id=0, email="ann@example.com", placed=NOW - timedelta(hours=3))
+    adapter = world.adapter()
+    assert numbers(await all_of(adapter, ANN, 2)) == ["7000"]
+
+
+async def test_orders_placed_while_a_list_is_read_are_neither_skipped_nor_repeated(world: World) -> None:
+    adapter = world.adapter()
+    for at in range(9):
+        guest = at % 2 == 0
+        world.add_order(6000 + at, customer_id=0 if guest else 41, email=ADA, placed=NOW - timedelta(hours=3 + at // 3))
+    before = numbers(await all_of(adapter, ADA, 50))
+    seen: list[str] = []
+    after = None
+    for step in range(50):
+        page = await adapter.orders_of(person(ADA, adapter), OrdersQuery(first=2, after=after), OrderParts.NONE)
+        seen += [row.node.number for row in page.rows]
+        if not page.more:
+            break
+        after = page.rows[-1].position if page.rows else page.end
+        world.add_order(8000 + step, customer_id=step % 2 * 41, email=ADA, placed=NOW + timedelta(seconds=step))
+    assert seen == before
+    assert len(seen) == 11
+
+
+@given(
+    offsets=st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=12),
+    first=st.integers(1, 5),
+    ties_up=st.booleans(),
+    inclusive=st.booleans(),
+)
+@example(offsets=[(0, False)] * 5, first=1, ties_up=True, inclusive=True)
+@example(offsets=[(0, True)] * 4 + [(1, True)] * 4, first=2, ties_up=True, inclusive=False)
+@example(offsets=[(0, False), *[(1, False)] * 4, (2, False)], first=2, ties_up=False, inclusive=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_page_size_gives_each_order_once_newest_first(
+    world: World, offsets: list[tuple[int, bool]], first: int, ties_up: bool, inclusive: bool
+) -> None:
+    world.simulator.state = seed(NOW)
+    world.simulator.quota = 100_000
+    world.simulator.ties_up, world.simulator.inclusive = ties_up, inclusive
+    placed: dict[int, datetime] = {5003: NOW - timedelta(hours=5)}
+    for at, (seconds, guest) in enumerate(offsets):
+        placed[6000 + at] = NOW - timedelta(hours=6, seconds=seconds)
+        world.add_order(6000 + at, customer_id=0 if guest else 42, email=NOAH, placed=placed[6000 + at])
+        world.add_order(7000 + at, customer_id=0, email=JOANN, placed=placed[6000 + at])
+    found = await all_of(world.adapter(), NOAH, first)
+    expected = sorted(placed, key=lambda native: (placed[native], native), reverse=True)
+    assert numbers(found) == [str(native) for native in expected]
+    world.calls()
+
+
+async def test_a_crowded_second_is_read_to_its_end(world: World) -> None:
+    for at in range(70):
+        world.add_order(6000 + at, customer_id=42, placed=NOW - timedelta(hours=6))
+    world.add_order(6900, customer_id=42, placed=NOW - timedelta(hours=7))
+    found = await all_of(world.adapter(), NOAH, 9)
+    assert numbers(found) == ["5003", *(str(6000 + at) for at in reversed(range(70))), "6900"]
+
+
+async def test_a_position_of_another_making_is_refused(world: World) -> None:
+    for after in ("nonsense", "2026-11-23T12:00:00+00:00/x", "/1"):
+        with pytest.raises(Refused):
+            await world.adapter().orders_of(Person.known(ADA), OrdersQuery(first=1, after=after), OrderParts.NONE)
+
+
+# ------------------------------------------------------------------ customers and products
+async def test_many_addresses_take_one_call_and_each_row_is_looked_at_again(world: World) -> None:
+    world.shop.customers[41]["email"] = "ADA@example.com"
+    world.shop.customers[50] = world.shop.customers[42] | {"id": 50}  # the same address in another channel
+    found = await world.adapter().profiles([ADA, NOAH, BEA, ADA])
+    assert {email: [one.source.native_id for one in some] for email, some in found.items()} == {
+        ADA: ["41"],
+        NOAH: ["42", "50"],
+        BEA: [],
+    }
+    assert world.calls() == [
+        "GET /v3/customers email:in=ada@example.com,noah@example.com,bea@example.com include=addresses limit=250"
+    ]
+
+
+async def test_fifty_one_customers_take_two_calls(world: World) -> None:
+    for at in range(51):
+        world.shop.customers[100 + at] = world.shop.customers[42] | {"id": 100 + at}
+    found = await world.adapter().profiles_by_id([*(str(100 + at) for at in range(51)), "7", "x"])
+    assert len(found) == 51
+    assert len(world.calls()) == 2
+
+
+async def test_a_long_list_of_customers_is_followed(world: World) -> None:
+    for at in range(300):
+        world.shop.customers[1000 + at] = world.shop.customers[42] | {"id": 1000 + at}
+    found = await world.adapter().profiles([NOAH])
+    assert len(found[NOAH]) == 301
+    assert [call.split()[-1] for call in world.calls()] == ["limit=250", "page=2"]
+
+
+async def test_an_address_the_store_takes_for_none_is_nobodys(world: World) -> None:
+    odd = canonical_email("straße@example.com")
+    found = await world.adapter().profiles([odd, ADA])
+    assert {email: len(rows) for email, rows in found.items()} == {odd: 0, ADA: 1}
+    assert [call.status for call in world.simulator.calls] == [422, 422, 200]
+
+
+async def test_a_profile_has_its_addresses(world: World) -> None:
+    (ada,) = (await world.adapter().profiles([ADA]))[ADA]
+    assert (ada.display_name, ada.created_at) == ("Ada Lovelace", NOW - timedelta(days=300))
+    (home,) = ada.addresses
+    assert (home.line1, home.region, home.country_code) == ("480 Queen Street West", "Ontario", "CA")
+
+
+async def test_products_take_one_call_when_the_currency_is_known(world: World) -> None:
+    found = await world.adapter().products(["301", "302", "9"])
+    assert world.calls() == ["GET /v3/catalog/products id:in=301,302,9 include=variants,images limit=250"]
+    assert sorted(found) == ["301", "302"]
+    assert found["301"].price_min == Money.of("89.0", "CAD")
+    assert found["301"].url is None  # the storefront's address was never asked for
+    assert [(one.title, one.available, one.inventory_quantity) for one in found["302"].all_variants] == [
+        ("Red", True, 31),
+        ("Navy", False, 0),
+    ]
+
+
+async def test_the_currency_of_products_is_asked_for_once(world: World) -> None:
+    adapter = world.adapter(currency=None)
+    found = await asyncio.gather(adapter.products(["301"]), adapter.products(["302"]))
+    assert world.calls().count("GET /v2/store") == 1
+    assert found[0]["301"].price_max == Money.of("89.0", "CAD")
+    assert found[1]["302"].url == "https://ca.shop.example.com/wool-toque/"
+
+
+async def test_products_have_no_price_where_the_currency_may_not_be_read(world: World) -> None:
+    world.simulator.scopes = SCOPES - {"store_v2_information"}
+    found = await world.adapter(currency=None).products(["301"])
+    assert (found["301"].price_min, found["301"].all_variants[0].price) == (None, None)
+
+
+async def test_more_products_than_a_page_holds_are_asked_for_in_several_calls(world: World) -> None:
+    found = await world.adapter().products([str(one) for one in range(100, 400)])
+    assert sorted(found) == ["301", "302", "303"]
+    assert len(world.calls()) == 2
+
+
+# ------------------------------------------------------------------ cancelling
+def cancel(order: Order, **changed: Any) -> CancelOrder:
+    given: dict[str, Any] = {
+        "action_id": "act_1",
+        "order": order,
+        "reason": CancelReason.CUSTOMER,
+        "refund": RefundChoice.NONE,
+        "restock": True,
+        "notify_customer": True,
+    }
+    return CancelOrder(**(given | changed))
+
+
+async def test_cancelling_writes_the_status_and_nothing_else(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    mugs = world.shop.catalog[303]["inventory_level"]
+    world.calls()
+    assert await adapter.cancel_order(cancel(order)) == Done()
+    assert world.calls() == ["PUT /v2/orders/5004"]
+    assert [write.body for write in world.simulator.writes] == [{"status_id": 5}]
+    now = await order_of(adapter, "5004")
+    assert (now.status, now.native_status) == (OrderStatus.CANCELLED, "Cancelled")
+    assert (now.payment_status, now.refunds) == (PaymentStatus.PAID, [])  # no money moves
+    assert world.shop.catalog[303]["inventory_level"] == mugs + 1
+    assert not BigCommerce.refunds_on_cancel
+
+
+@pytest.mark.parametrize(("chosen", "native", "written"), [(True, "5003", 2), (True, "5004", 1), (False, "5003", 1)])
+async def test_only_an_open_authorisation_is_given_up_and_only_where_that_is_chosen(
+    world: World, chosen: bool, native: str, written: int
+) -> None:
+    adapter = world.adapter(void_on_cancel=chosen)
+    order = await order_of(adapter, native)
+    assert await adapter.cancel_order(cancel(order)) == Done()
+    assert len(world.simulator.writes) == written
+    if written == 2:
+        assert str(world.simulator.writes[1]) == "POST /v3/orders/5003/payment_actions/void"
+        assert world.simulator.writes[1].body is None
+        assert world.shop.orders[5003]["payment_status"] == "void pending"
+
+
+async def test_a_void_that_fails_is_not_a_failed_cancel(world: World) -> None:
+    adapter = world.adapter(void_on_cancel=True)
+    order = await order_of(adapter, "5003")
+    world.shop.orders[5003]["payment_status"] = "captured"  # meanwhile
+    assert await adapter.cancel_order(cancel(order)) == Done()
+    assert [write.status for write in world.simulator.writes] == [200, 422]
+
+
+async def test_cancelling_an_order_that_is_gone_is_refused(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    del world.shop.orders[5004]
+    with pytest.raises(Refused) as raised:
+        await adapter.cancel_order(cancel(order))
+    assert [(native.code, native.http_status) for native in raised.value.native] == [("404", 404)]
+    assert await adapter.happened(cancel(order), NOW) is None
+
+
+async def test_a_store_that_takes_the_call_and_keeps_the_order_has_refused(world: World) -> None:
+    adapter = world.adapter(void_on_cancel=True)
+    order = await order_of(adapter, "5003")
+    world.simulator.set_status = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="did not cancel"):
+        await adapter.cancel_order(cancel(order))
+    assert len(world.simulator.writes) == 1  # and the payment stands
+
+
+@pytest.mark.parametrize("word", ["500-after", "drop-after", "garbage", "truncate"])
+async def test_a_lost_answer_is_unknown_and_then_read(world: World, word: str) -> None:
+    adapter = world.adapter(void_on_cancel=True)
+    request = cancel(await order_of(adapter, "5003"))
+    assert await adapter.happened(request, NOW) is None
+    world.faulty.faults = [Fault("ca", word)]
+    with pytest.raises(OutcomeUnknown):
+        await adapter.cancel_order(request)
+    world.faulty.faults = []
+    assert len(world.simulator.writes) == (0 if word == "garbage" else 1)
+    world.calls()
+    assert await adapter.happened(request, NOW) == (None if word == "garbage" else Done())
+    assert world.calls() == [f"GET /v2/orders/5003 {WITH}"]
+
+
+# ------------------------------------------------------------------ returns
+def give_back(order: Order, action: str = "act_7") -> ReturnOrder:
+    line = ReturnedLine(
+        line=order.lines[0],
+        quantity=1,
+        reason=ReturnReason.DEFECTIVE,
+        condition=ItemCondition.OPENED,
+        note="torn <script>\nReturn agreed by Aftersale (action act_8).",
+    )
+    return ReturnOrder(
+        action_id=action,
+        order=order,
+        lines=(line,),
+        resolution=RequestedResolution.REFUND,
+        fees=(Fee(kind=FeeKind.RETURN_SHIPPING, amount=Money.of("4.95", "CAD")),),
+    )
+
+
+async def test_a_return_is_added_to_the_staff_notes_and_found_again(world: World) -> None:
+    adapter = world.adapter()
+    world.shop.orders[5002]["staff_notes"] = "Call before delivery.\n"
+    order = await order_of(adapter, "5002")
+    assert order.returns == []
+    request = give_back(order)
+    assert await adapter.happened(request, NOW) is None
+    before = copy.deepcopy(world.shop.orders[5002])
+    world.calls()
+    assert await adapter.return_order(request) == Done()
+    assert [call.split()[0] for call in world.calls()] == ["GET", "PUT"]
+    (write,) = world.simulator.writes
+    assert list(write.body) == ["staff_notes"]
+    assert write.body["staff_notes"].splitlines() == [
+        "Call before delivery.",
+        "",
+        "Return agreed by Aftersale (action act_7).",
+        "1 x Maple Blanket (line 50021): DEFECTIVE, OPENED",
+        "  torn script Return agreed by Aftersale (action act_8).",
+        "Resolution: REFUND.",
+        "Fee: RETURN_SHIPPING 4.95 CAD",
+    ]
+    assert await adapter.happened(request, NOW) == Done()
+    assert await adapter.happened(give_back(order, "act_8"), NOW) is None  # a shopper's words are no mark
+    assert await adapter.happened(give_back(order, "act_70"), NOW) is None
+    changed = {"staff_notes", "date_modified"}
+    after = world.shop.orders[5002]
+    assert {name for name in before if before[name] != after[name]} <= changed
+
+
+async def test_a_second_return_stands_below_the_first_and_the_same_one_is_not_written_twice(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    for action in ("act_1", "act_2", "act_1"):
+        assert await adapter.return_order(give_back(order, action)) == Done()
+    assert len(world.simulator.writes) == 2
+    notes = world.shop.orders[5002]["staff_notes"].splitlines()
+    assert [line for line in notes if line.startswith("Return agreed")] == [
+        "Return agreed by Aftersale (action act_1).",
+        "Return agreed by Aftersale (action act_2).",
+    ]
+
+
+async def test_a_return_is_refused_where_the_notes_are_full_or_not_kept(world: World) -> None:
+    adapter = world.adapter()
+    request = give_back(await order_of(adapter, "5002"))
+    world.shop.orders[5002]["staff_notes"] = "x" * 65500
+    with pytest.raises(Refused, match="full") as raised:
+        await adapter.return_order(request)
+    assert raised.value.not_executed
+    assert world.simulator.writes == []
+    world.shop.orders[5002]["staff_notes"] = ""
+    plain = world.simulator.put_order
+    world.simulator.put_order = lambda order, *, query, body: plain(order, query=query, body={})  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="left the staff notes"):
+        await adapter.return_order(request)
+
+
+async def test_the_answer_to_a_return_that_is_lost_is_unknown_and_then_read(world: World) -> None:
+    adapter = world.adapter()
+    request = give_back(await order_of(adapter, "5002"))
+
+    class LateOnWrites:
+        """Loses the answers to writes only."""
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            late = Faulty(world.simulator, "ca")
+            late.faults = [Fault("ca", "drop-after")] if scope["method"] == "PUT" else []
+            await late(scope, receive, send)
+
+    world.faulty.app = LateOnWrites()
+    with pytest.raises(OutcomeUnknown):
+        await adapter.return_order(request)
+    assert await adapter.happened(request, NOW) == Done()
+    assert await adapter.return_order(request) == Done()  # it stands there
+    assert len(world.simulator.writes) == 1
+
+
+# ------------------------------------------------------------------ the store itself
+async def test_the_store_is_asked_who_it_is_and_what_the_token_may_read(world: World) -> None:
+    adapter = world.adapter(currency=None, time_zone="UTC")
+    found = await adapter.probe()
+    assert sorted(world.calls()) == ["GET /v2/orders/count", "GET /v2/store", "GET /v3/customers limit=1"]
+    assert (found.currency, dict(found.missing_scopes)) == ("CAD", {})
+    assert found.warnings == ("The store's time zone is America/Toronto, not UTC as configured.",)
+    assert (adapter.store.currency_code, adapter.store.api_version) == ("CAD", "v2/v3")
+    assert (await world.adapter(currency="USD").probe()).warnings == (
+        "The store's currency is CAD, not USD as configured.",
+    )
+
+
+async def test_scopes_that_are_missing_are_named(world: World) -> None:
+    world.simulator.scopes = frozenset({"store_v2_products_read_only"})
+    adapter = world.adapter(currency=None)
+    found = await adapter.probe()
+    assert [warning.partition(":")[0] for warning in found.warnings] == [
+        "The token may not read the store's settings",
+        "The token may not read orders",
+        "The token may not read customers",
+    ]
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
+    for read, scope in (
+        (adapter.orders(["5002"], OrderParts.NONE), "store_v2_orders_read_only"),
+        (adapter.profiles([ADA]), "store_v2_customers_read_only"),
+    ):
+        with pytest.raises(MissingScope, match=scope) as raised:
+            await read
+        assert raised.value.scopes == (scope,)
+    assert list(await adapter.products(["301"])) == ["301"]
+
+
+async def test_a_token_that_may_only_read_shows_with_the_first_write(world: World) -> None:
+    world.simulator.scopes = frozenset(f"{scope}_read_only" for scope in SCOPES)
+    adapter = world.adapter()
+    await adapter.probe()
+    order = await order_of(adapter, "5004")
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.EMULATED
+    with pytest.raises(MissingScope) as raised:
+        await adapter.cancel_order(cancel(order))
+    assert raised.value.scopes == ("store_v2_orders",)
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
+    assert adapter.capability(ActionKind.RETURN_ORDER).support is SupportLevel.EMULATED
+    await adapter.probe()
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
+    assert world.shop.orders[5004]["status_id"] == 11
+
+
+async def test_a_wrong_token_and_a_wrong_hash_are_told_apart(world: World) -> None:
+    for adapter in (world.adapter(token="wrong"), world.adapter(token="")):
+        for read in (adapter.probe(), adapter.profiles([ADA]), adapter.orders(["5002"], OrderParts.NONE)):
+            with pytest.raises(BadCredentials):
+                await read
+    with pytest.raises(Refused, match="store_hash"):
+        await world.adapter(store_hash="other").probe()
+    world.bent = True
+
+
+async def test_what_it_can_do_follows_from_the_platform(world: World) -> None:
+    adapter = world.adapter()
+    assert {one.action: one.support for one in adapter.capabilities_now()} == {
+        ActionKind.CANCEL_ORDER: SupportLevel.EMULATED,
+        ActionKind.RETURN_ORDER: SupportLevel.EMULATED,
+        ActionKind.PAUSE_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
+        ActionKind.RESUME_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
+        ActionKind.CANCEL_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
+    }
+    assert not BigCommerce.keeps_returns
+    for ask in (adapter.job_now("1"), adapter.pause_subscription(PauseSubscription("a", None, None))):  # type: ignore[arg-type]
+        with pytest.raises(Unsupported):
+            await ask
+    assert world.calls() == []
+
+
+# ------------------------------------------------------------------ quotas and faults
+async def test_what_is_left_of_the_quota_is_followed(world: World) -> None:
+    adapter = world.adapter()
+    await adapter.profiles([ADA])
+    budget = adapter.health().rate_budget
+    assert budget is not None
+    assert (budget.maximum, budget.restore_per_second) == (450, 15)
+    assert 448.9 <= budget.available <= 450
+
+
+async def test_a_quota_that_is_used_up_is_waited_for_and_not_run_into(world: World) -> None:
+    world.simulator.quota = 2
+    adapter = world.adapter()
+    await adapter.profiles([ADA])
+    await adapter.profiles([ADA])
+    with store_deadline(1), pytest.raises(Throttled) as raised:
+        await adapter.profiles([ADA])
+    assert raised.value.retry_after is not None
+    assert 25 < raised.value.retry_after <= 30
+    assert [call.status for call in world.simulator.calls] == [200, 200]
+
+
+async def test_a_429_says_when_to_come_back_and_is_no_write(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    world.simulator.quota = 1
+    with store_deadline(1), pytest.raises(Throttled) as raised:
+        await adapter.cancel_order(cancel(order))
+    assert raised.value.not_executed
+    assert raised.value.retry_after == 30
+    assert world.shop.orders[5004]["status_id"] == 11
+
+
+async def test_a_429_without_a_word_is_the_platforms_own_load(world: World) -> None:
+    world.simulator.loaded = True
+    with pytest.raises(Throttled) as raised:
+        await world.adapter().profiles([ADA])
+    assert raised.value.retry_after is None
+
+
+async def test_a_throttled_read_is_tried_again_when_the_store_says(world: World) -> None:
+    world.simulator.quota = 0
+    adapter = world.adapter(limits=Limits(retries=1, backoff=0.001))
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        await world.simulator(scope, receive, send)
+        world.simulator.quota = 450
+
+    world.faulty.app = once
+    world.simulator._spend()  # the window began
+    world.now = NOW + timedelta(seconds=29.9)
+    found = await adapter.profiles([ADA])
+    assert len(found[ADA]) == 1
+    assert [call.status for call in world.simulator.calls] == [429, 200]
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+async def test_what_stands_before_the_store_is_no_answer_of_the_store(world: World, status: int) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    world.simulator.wall = status
+    with pytest.raises(Unavailable):
+        await adapter.orders(["5004"], OrderParts.NONE)
+    with pytest.raises(OutcomeUnknown):
+        await adapter.cancel_order(cancel(order))
+    assert len(world.simulator.writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "said"),
+    [
+        ("error_order_fees_404", 404, Refused, [("404", None)]),
+        ("error_refund_422", 422, Refused, [("422", None)]),
+        (
+            "error_refund_quote_422",
+            422,
+            Refused,
+            [("422", None), ("422", ("name",)), ("422", ("primary_contact", "district"))],
+        ),
+        ("error_refund_503", 503, Unavailable, [("503", None)]),
+    ],
+)
+async def test_every_shape_of_an_error_is_understood(
+    world: World, name: str, status: int, kind: type[PlatformError], said: list[Any]
+) -> None:
+    recorded = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    world.bent = True
+
+    async def errs(scope: Any, receive: Any, send: Any) -> None:
+        content = json.dumps(recorded).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    world.faulty.app = errs
+    with pytest.raises(kind) as raised:
+        await adapter.products(["301"])
+    assert [(native.code, native.field) for native in raised.value.native] == said
+    assert all(native.http_status == status for native in raised.value.native)
+    with pytest.raises(OutcomeUnknown if status >= 500 else Refused) as written:
+        await adapter.cancel_order(cancel(order))
+    assert written.value.native
+
+
+async def test_garbage_is_unreadable_and_a_store_that_is_down_raises_a_platform_error(world: World) -> None:
+    adapter = world.adapter()
+    ada = person(ADA, adapter)
+    world.faulty.faults = [Fault("ca", "garbage")]
+    with pytest.raises(Unreadable, match="text/html"):
+        await adapter.orders(["5002"], OrderParts.NONE)
+    world.faulty.faults = [Fault("ca", "500")]
+    for read in (
+        adapter.orders(["1"], OrderParts.ALL),
+        adapter.orders_by_number("1", OrderParts.ALL),
+        adapter.orders_of(ada, OrdersQuery(first=1), OrderParts.ALL),
+        adapter.profiles([ADA]),
+        adapter.profiles_by_id(["1"]),
+        adapter.products(["1"]),
+        adapter.probe(),
+    ):
+        with pytest.raises(PlatformError) as raised:
+            await read
+        assert raised.value.store == "ca"
+    assert adapter.health().status is not HealthStatus.OK
+
+
+async def test_neither_addresses_nor_tokens_are_logged_or_printed(world: World) -> None:
+    adapter = world.adapter()
+    with structlog.testing.capture_logs() as logs:
+        await all_of(adapter, ADA, 5, OrderParts.ALL)
+        world.faulty.faults = [Fault("ca", "garbage")]
+        with pytest.raises(PlatformError) as raised:
+            await adapter.profiles([ADA])
+    shown = f"{logs!r} {raised.value!s} {adapter.config!r}"
+    assert logs
+    assert "@example.com" not in shown
+    assert TOKEN not in shown
