@@ -163,8 +163,15 @@ def costs_need_a_person(verdict: Verdict, charges: Sequence[tuple[Finding, Charg
 
 
 def _until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:
-    """While ALLOW: the first window to end. Else the end that was missed, where one decided."""
-    ends = [found.counted.until for found in findings if found.counted is not None and found.verdict is verdict]
+    """While ALLOW: the first window to end that has not ended yet: an offer may stand beyond the window it is made for.
+    Else the end that was missed, where one decided."""
+    ends = [
+        found.counted.until
+        for found in findings
+        if found.counted is not None
+        and found.verdict is verdict
+        and (verdict is not Verdict.ALLOW or found.counted.until >= found.facts.now)
+    ]
     return min(ends, default=None)
 
 
