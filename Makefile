@@ -17,7 +17,11 @@ demo: .venv/.run ; -@$(MAKE) --no-print-directory web
 test: .venv/.dev web ; .venv/bin/python -m pytest
 check: .venv/.dev web
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python -m pytest
-schema: .venv/.run ; .venv/bin/aftersale schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
+schema: .venv/.run
+	.venv/bin/aftersale schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
+	.venv/bin/aftersale documents build gateway/operations -o gateway/operations/documents.json
+	@if command -v npm >/dev/null; then cd tests/protocol && npm ci --no-audit --no-fund && npm run --silent types; \
+	else echo 'npm was not found: schema/possibleTypes.json and schema/schema.ts stay as they were.'; fi
 bench: .venv/.dev ; .venv/bin/python -m benchmarks
 web: $(WEB)
 

@@ -96,6 +96,7 @@ def _quiet() -> None:
 def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | None = None) -> None:
     """Run the gateway with the stores of the configuration."""
     from gateway.app import build_app
+    from gateway.documents import ManifestError
     from gateway.rates import RedisMissing
     from gateway.runtime import Runtime
     from gateway.telemetry import configure_logging
@@ -105,12 +106,13 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
     configure_logging(sys.stdout)
     try:
         runtime = Runtime(settings)
+        application = build_app(runtime)
     except PolicyError as error:
         raise fail([str(issue) for issue in error.issues]) from None
-    except RedisMissing as error:
+    except (RedisMissing, ManifestError) as error:
         raise fail([str(error)]) from None
     host, port = host or settings.server.host, port or settings.server.port
-    _run(build_app(runtime), host, port, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
+    _run(application, host, port, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
 
 
 @app.command()

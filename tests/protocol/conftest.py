@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox.world import BOT_KEY
+from sandbox.people import BOT_KEY
 from tests.running import Gateway, running_gateway
 
 HERE = Path(__file__).parent
