@@ -81,7 +81,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "nothing": ("Order", "a representation must be an object"),
     "the id of another type": ({"__typename": "Order", "id": "Product:us:8001"}, "this is not the id of Order"),
     "an id of nobody's": ({"__typename": "Order", "id": "nonsense"}, "not an id of this API"),
-    "another gateway's customer": ({"__typename": "Customer", "id": "Customer:abc"}, "not the id of a customer of this gateway"),
+    "another gateway's customer": (
+        {"__typename": "Customer", "id": "Customer:abc"},
+        "not the id of a customer of this gateway",
+    ),
 }
 
 
