@@ -44,7 +44,10 @@ def install() -> None:
     for name in FILES:
         shutil.copyfile(HERE / name, HOME / name)
     say("installing Medusa (about 700 MB, once) ...")
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HOME, check=True, stdout=subprocess.DEVNULL)
+    # Versions and hashes are the lock file's. `npm ci` would also insist on the optional packages of every other
+    # operating system, which not every registry has.
+    command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=HOME, check=True, stdout=subprocess.DEVNULL)
     stamp.write_bytes(lock)
 
 
