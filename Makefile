@@ -9,12 +9,14 @@ WEB := gateway/static/graphiql/.built
 WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json) \
 	$(shell find web -path web/node_modules -prune -o -type f -name '*.*' -print 2>/dev/null | grep -v ' ')
 
-.PHONY: demo test check schema bench lock web
+.PHONY: demo test test-live check schema bench lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
 	@exec .venv/bin/aftersale demo
 test: .venv/.dev web ; .venv/bin/python -m pytest
+# A real Medusa with PostgreSQL on loopback; needs Node.js 20, and root or an installed PostgreSQL. Not part of `check`.
+test-live: .venv/.dev ; .venv/bin/python tests/live/medusa/run.py
 check: .venv/.dev web
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python -m pytest
 schema: .venv/.run

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,22 +52,23 @@ def _started() -> None:
     gc.enable()
 
 
-def _run(application: object, host: str, port: int, ready: object = None) -> None:
-    """Serve on one worker with uvloop and httptools; returns when the process is asked to end."""
-    import uvicorn
-
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        listener = listen(host, port)
+        return listen(host, port)
     except OSError as error:
         raise fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
+
+
+def _run(application: object, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on one worker with uvloop and httptools; returns when the process is asked to end."""
+    import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
                 _started()
-                if callable(ready):
-                    ready()
+                ready()
 
     config = uvicorn.Config(
         application,  # type: ignore[arg-type]
@@ -112,7 +114,8 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
     except (RedisMissing, ManifestError) as error:
         raise fail([str(error)]) from None
     host, port = host or settings.server.host, port or settings.server.port
-    _run(application, host, port, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
+    listener = _listen(host, port)
+    _run(application, listener, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
 
 
 @app.command()
@@ -124,18 +127,18 @@ def demo(
 ) -> None:
     """Run the gateway over a small world of simulated stores; needs nothing but Python."""
     from sandbox.launcher import ShopsDidNotStart, sandbox_app, scratch, shops_process
-    from sandbox.people import SandboxProvider
 
-    people = SandboxProvider()
-    with shops_process(generous) as addresses, scratch() as folder:
+    with _listen(host, port) as listener, shops_process(generous) as addresses, scratch() as folder:
         from gateway.telemetry import configure_logging
+        from sandbox.people import SandboxProvider
 
         configure_logging(sys.stdout)
+        people = SandboxProvider()
         try:
-            application = sandbox_app(addresses(), folder, host, port, generous, people)
+            application = sandbox_app(addresses, folder, host, port, generous, people)
         except ShopsDidNotStart as error:
             raise fail([str(error)]) from None
-        _run(application, host, port, lambda: _tell(host, port, quiet, people))
+        _run(application, listener, lambda: _tell(host, port, quiet, people))
 
 
 def _tell(host: str, port: int, quiet: bool, people: SandboxProvider) -> None:

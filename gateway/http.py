@@ -36,6 +36,7 @@ from gateway.preparing import Documents, Prepared, shortened, without_suggestion
 from gateway.protocol import JSON, Asked, Refused, RequestError, answered_as, not_allowed, read, status_of, was_run
 from gateway.runtime import Runtime
 from gateway.telemetry import request as request_id
+from gateway.telemetry import strike
 from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
 from resolvers.context import RequestContext
@@ -91,6 +92,9 @@ class Presented(SchemaExtension):
             if is_ours(error):
                 _log.error("resolver_failed", path=error.path, exc_info=error.original_error)
         found = without_repeats([presented(error, context.request_id) for error in errors])
+        for error in found:
+            if error.path is None:  # it quotes the document or its variables, which may hold anything
+                error.message = strike(error.message)
         if not context.open_schema:
             found = [without_suggestion(error) for error in found]
         return shortened(found, context.runtime.settings.limits.errors)

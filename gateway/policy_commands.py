@@ -97,10 +97,10 @@ def cases(file: PolicyFile = None, config: ConfigPath = _DEFAULT, sandbox: Sandb
 @policy.command("facts")
 def facts(config: ConfigPath = _DEFAULT, sandbox: Sandbox = False) -> None:
     """List the facts that rules may name, and which store never knows which."""
-    from policies.check import facts_table
+    from policies.check import facts_table, never_known
 
     platforms = _platforms(_settings(config, sandbox))
-    rows = facts_table({id: platform.never_known for id, platform in platforms.items()})
+    rows = facts_table({id: never_known(platform) for id, platform in platforms.items()})
     table = Table(title="Facts", title_justify="left")
     for column in ("fact", "type", "what it is", "example"):
         table.add_column(column, no_wrap=column == "fact")

@@ -118,6 +118,9 @@ class ApiKey(_Words):
     def _long_enough(cls, key: SecretText) -> SecretText:
         if len(key) < API_KEY_LENGTH:
             raise ValueError(f"the key has {len(key)} characters; at least {API_KEY_LENGTH} are needed")
+        text = key.reveal()
+        if not text.isascii() or any(char.isspace() or char == "," for char in text):
+            raise ValueError("the key must be one word of plain characters, without commas")
         return key
 
 

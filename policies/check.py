@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from platforms.base import Operation, Platform
 from policies.asked import Asked, History
 from policies.document import StoreLike, read_policies
 from policies.errors import PolicyError, PolicyIssue
@@ -108,6 +109,12 @@ def _run(policy: Policy, case: Case, processor: PolicyProcessor) -> CaseResult:
 # ------------------------------------------------------------------------------------------------ facts
 
 
+_SUBJECTS: Mapping[Operation, frozenset[str]] = {
+    Operation.ORDERS: frozenset({"order", "line"}),
+    Operation.SUBSCRIPTIONS: frozenset({"subscription"}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FactRow:
     """One line of the table of facts."""
@@ -121,6 +128,15 @@ class FactRow:
     claim: bool
     #: Whether a store can know it, by the store's id.
     stores: Mapping[str, bool]
+
+
+def never_known(platform: Platform) -> frozenset[str]:
+    """The facts that a store of this platform never knows: its own gaps, and all of what it does not sell."""
+    absent = set(platform.never_known)
+    for operation, subjects in _SUBJECTS.items():
+        if not platform.supports(operation):
+            absent.update(name for name in FACTS if name.partition(".")[0] in subjects)
+    return frozenset(absent)
 
 
 def facts_table(never_known: Mapping[str, Collection[str]]) -> list[FactRow]:

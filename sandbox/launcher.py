@@ -9,16 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
-from gateway.app import build_app
-from gateway.runtime import Runtime
-from sandbox.middleware import SandboxControls, fault_headers
-from sandbox.people import SandboxProvider
-from sandbox.world import sandbox_settings
-from schema.emails import Email
+    from sandbox.people import SandboxProvider
+    from schema.emails import Email
 
 
 class ShopsDidNotStart(RuntimeError):
@@ -67,15 +64,27 @@ async def print_code(email: Email, code: str, locale: str) -> None:
 
 
 def sandbox_app(
-    urls: dict[str, str],
+    addresses: Callable[[], dict[str, str]],
     folder: Path,
     host: str,
     port: int,
     generous: bool = False,
     people: SandboxProvider | None = None,
 ) -> Starlette:
-    """The gateway over simulated stores."""
-    settings = sandbox_settings(urls, folder, host=host, port=port, generous=generous, people=people)
+    """The gateway over simulated stores, whose `addresses` are waited for.
+
+    Raises:
+        ShopsDidNotStart: they have none.
+    """
+    # Imported while the simulated stores start beside it.
+    from starlette.middleware import Middleware
+
+    from gateway.app import build_app
+    from gateway.runtime import Runtime
+    from sandbox.middleware import SandboxControls, fault_headers
+    from sandbox.world import sandbox_settings
+
+    settings = sandbox_settings(addresses(), folder, host=host, port=port, generous=generous, people=people)
     runtime = Runtime(settings, sandbox=True, extra_headers=fault_headers, post=print_code)
     return build_app(runtime, [Middleware(SandboxControls)])
 

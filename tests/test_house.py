@@ -26,7 +26,7 @@ PACKAGES = tuple(room for room in ROOMS if (ROOT / room / "__init__.py").is_file
 
 VENDORS = ("shopify", "woocommerce", "magento", "bigcommerce", "recharge", "commercetools", "medusa")
 
-TARGETS = ("demo", "test", "check", "schema", "bench", "lock", "web")
+TARGETS = ("demo", "test", "test-live", "check", "schema", "bench", "lock", "web")
 
 
 def modules(*rooms: str) -> list[Path]:

@@ -84,7 +84,7 @@ class Medusa(Platform):
     api_version = "2.21"
     refunds_on_cancel: ClassVar[bool] = True
     never_known: ClassVar[frozenset[str]] = frozenset(
-        {"order.tags", "order.disputed", "customer.tags", "line.final_sale", "line.vendor"}
+        {"customer.tags", "line.final_sale", "line.vendor", "order.disputed"}
     )
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (

@@ -91,6 +91,7 @@ class Recharge(Platform):
     api_version = wire.API_VERSION
     keeps_pauses = False
     pause_needs_until = True
+    never_known: ClassVar[frozenset[str]] = frozenset({"customer.segments", "customer.tags", "subscription.min_cycles"})
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.PAUSE_SUBSCRIPTION: (
             "Recharge has no pause: the next charge is moved to the day the pause ends, so an end must be given."

@@ -196,6 +196,9 @@ class Shopify(Platform):
     name = "Shopify"
     Config = ShopifyConfig
     api_version = wire.API_VERSION
+    never_known: ClassVar[frozenset[str]] = frozenset(
+        {"customer.segments", "line.final_sale", "subscription.cycles_completed", "subscription.is_prepaid"}
+    )
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.PAUSE_SUBSCRIPTION: "A pause lasts until it is resumed: an end date is refused.",
     }

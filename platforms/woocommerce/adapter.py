@@ -96,6 +96,27 @@ class WooCommerce(Platform):
     keeps_returns = False
     owners_cost_a_call: ClassVar[bool] = True
     refunds_on_cancel: ClassVar[bool] = False
+    # The core knows no parcels and no deliveries; an order's lines carry nothing of the product but its name and SKU.
+    never_known: ClassVar[frozenset[str]] = frozenset(
+        {
+            "customer.segments",
+            "customer.tags",
+            "line.days_since_delivery",
+            "line.delivered",
+            "line.delivered_at",
+            "line.delivered_estimated",
+            "line.final_sale",
+            "line.requires_shipping",
+            "line.tags",
+            "line.type",
+            "line.vendor",
+            "order.delivered_at",
+            "order.disputed",
+            "subscription.is_prepaid",
+            "subscription.max_cycles",
+            "subscription.min_cycles",
+        }
+    )
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (
             "Cancelling always puts the goods back into stock and never pays money back: refund a paid order as well."

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from policies.facts import FACTS
+from sandbox.world import PLANS
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a command may take on a slow machine.
@@ -125,9 +126,11 @@ def test_the_facts_are_told_with_who_never_knows_them() -> None:
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ran.out.splitlines() if line.startswith("│")]
     rows = {name: rest for name, *rest in cells if name}
     assert set(rows) == set(FACTS)
-    assert rows["order.placed_at"][-3:] == ["yes", "yes", "yes"]
+    stores = [plan.key for plan in PLANS]
+    said = dict(zip(stores, rows["order.placed_at"][-len(stores) :], strict=True))
+    assert said == {store: "never" if store == "subs" else "yes" for store in stores}
     assert rows["request.reason"][1].endswith("(a claim)")
-    assert {word for rest in rows.values() for word in rest[-3:] if word} <= {"yes", "never"}
+    assert {word for rest in rows.values() for word in rest[-len(stores) :] if word} <= {"yes", "never"}
 
 
 def test_a_decision_is_explained_with_its_arithmetic() -> None:
