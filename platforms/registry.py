@@ -25,4 +25,5 @@ PLATFORMS: Mapping[str, PlatformEntry] = {
     "shopify": PlatformEntry("platforms.shopify.adapter", "Shopify"),
     "woocommerce": PlatformEntry("platforms.woocommerce.adapter", "WooCommerce"),
     "recharge": PlatformEntry("platforms.recharge.adapter", "Recharge"),
+    "bigcommerce": PlatformEntry("platforms.bigcommerce.adapter", "BigCommerce"),
 }

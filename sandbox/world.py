@@ -86,6 +86,13 @@ PLANS: tuple[ShopPlan, ...] = (
         {"calls_at_once": 1e9, "calls_per_second": 1e9},
         {"bucket": 1e9},
     ),
+    ShopPlan(
+        "ca",
+        "bigcommerce",
+        {"name": "Acme Canada", "store_hash": "ca5andb0x", "time_zone": "America/Toronto", "currency": "CAD"},
+        lambda url: {"url": url},
+        generous_shop={"quota": 1_000_000},
+    ),
 )
 
 
@@ -112,6 +119,10 @@ STORIES: tuple[Story, ...] = (
     Story("2002", "eu", "bob@example.com", "guest, completed 3 days ago", "Order:eu:2002"),
     Story("2003", "eu", "ann@example.com", "completed 10 days ago, over 100 EUR", "Order:eu:2003"),
     Story("2004", "eu", "ada@example.com", "cancelled", "Order:eu:2004"),
+    Story("5001", "ca", "bea@example.com", "guest, sent 12 days ago, one unit refunded", "Order:ca:5001"),
+    Story("5002", "ca", "ada@example.com", "sent 18 days ago with tracking", "Order:ca:5002"),
+    Story("5003", "ca", "noah@example.com", "placed 20 minutes ago, payment authorised", "Order:ca:5003"),
+    Story("5004", "ca", "ada@example.com", "paid 8 days ago, nothing sent", "Order:ca:5004"),
     Story("9001", "subs", "ada@example.com", "active, bills in 2 days", "SubscriptionContract:subs:9001"),
     Story("9002", "subs", "cleo@example.com", "active, first of at least 3 cycles", "SubscriptionContract:subs:9002"),
     Story("9003", "subs", "dan@example.com", "last payment failed", "SubscriptionContract:subs:9003"),

@@ -19,12 +19,12 @@ import pytest
 from gateway.matrix import capability_matrix
 from sandbox.world import open_shops
 from tests.readme_blocks import README, ROOT, blocks, commands
-from tests.running import Gateway, running_gateway
+from tests.running import EVERY_STORE, Gateway, running_gateway
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(tmp_path) as running:
+    async with running_gateway(tmp_path, stores=EVERY_STORE) as running:
         yield running
 
 

@@ -166,6 +166,34 @@ class WooCommerceHand:
         return str(id)
 
 
+class BigCommerceHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def _record(self, email: str) -> int | None:
+        return next((id for id, row in self.state.customers.items() if row["email"] == email), None)
+
+    def customer(self, email: str) -> str:
+        id = self.state.new_id()
+        self.state.customers[id] = copy.deepcopy(self.state.customers[41]) | {"id": id, "email": email}
+        return str(id)
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        id = self.state.new_id()
+        row = copy.deepcopy(self.state.orders[5004])
+        customer = 0 if guest else self._record(email) or int(self.customer(email))
+        placed = import_module("platforms.bigcommerce.simulator").rfc(at)
+        row |= {"id": id, "customer_id": customer, "date_created": placed}
+        row["billing_address"]["email"] = email
+        self.state.orders[id] = row
+        for held in (self.state.products, self.state.shipping_addresses):
+            held[id] = [copy.deepcopy(one) | {"order_id": id} for one in held[5004]]
+        return str(id)
+
+    def subscription(self, email: str, at: datetime) -> str:
+        raise NotImplementedError("the platform has no subscriptions")
+
+
 class ShopifyHand:
     #: A contract of our own app, billing each month.
     CONTRACT: ClassVar[Mapping[str, Any]] = {
@@ -290,5 +318,18 @@ CASES: Mapping[str, Case] = {
         subscriptions_of={"450789003": ("9001",), "450789006": ("9002",), "450789001": ()},
         targets=dict.fromkeys(SUBSCRIPTION_ACTIONS, "9001"),
         pause=timedelta(days=60),
+    ),
+    "bigcommerce": Case(
+        BigCommerceHand,
+        orders={
+            "5001": "bea@example.com",
+            "5002": "ada@example.com",
+            "5003": "noah@example.com",
+            "5004": "ada@example.com",
+        },
+        profiles={"41": "ada@example.com", "42": "noah@example.com"},
+        products=("301", "302", "303"),
+        numbers={"5001": "5001", "#5004": "5004"},
+        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "5004"),
     ),
 }

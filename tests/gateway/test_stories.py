@@ -6,13 +6,14 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from sandbox.world import STORIES
-from tests.running import Gateway
+from tests.running import EVERY_STORE, Gateway, running_gateway
 
 reads = pytest.mark.asyncio(loop_scope="module")
 
@@ -535,11 +536,12 @@ async def test_9002_is_kept_to_its_cycles_and_9003_is_ended(gateway: Gateway) ->
 
 
 @reads
-async def test_every_story_of_the_demos_table_is_there(standing: Gateway) -> None:
+async def test_every_story_of_the_demos_table_is_there(tmp_path: Path) -> None:
     ids = [story.id for story in STORIES]
     query = """query($ids: [ID!]!) { nodes(ids: $ids) { id
       ... on Order { number customer { email } } ... on SubscriptionContract { customer { email } } } }"""
-    found = (await standing.ask(query, {"ids": ids}))["data"]["nodes"]
+    async with running_gateway(tmp_path, stores=EVERY_STORE) as gateway:
+        found = (await gateway.ask(query, {"ids": ids}))["data"]["nodes"]
     assert [node["id"] for node in found] == ids
     assert [node["customer"]["email"] for node in found] == [story.customer for story in STORIES]
     orders = [story for story in STORIES if story.id.startswith("Order:")]

@@ -307,14 +307,14 @@ async def test_the_seeded_store_tells_the_story_of_each_order(world: World) -> N
     assert part.totals.refundable.shop.amount == Decimal("154.19") - Decimal("21.19")
     assert [line.quantity.returnable for line in part.lines] == [1, 1]
     assert (sent.status, sent.fulfillment_status) == (OrderStatus.OPEN, FulfillmentStatus.FULFILLED)
-    assert sent.placed_at == NOW - timedelta(days=7)
+    assert sent.placed_at == NOW - timedelta(days=21)
     assert sent.fulfillments is not None
     (parcel,) = sent.fulfillments
     assert (parcel.status, parcel.carrier, parcel.tracking_number, parcel.shipped_at) == (
         DeliveryStatus.SHIPPED,
         "Canada Post",
         "7023210039414611",
-        NOW - timedelta(days=4),
+        NOW - timedelta(days=18),
     )
     assert [(one.line, one.quantity) for one in parcel.lines] == [(sent.lines[0], 1), (sent.lines[1], 2)]
     assert (sent.lines[1].title, sent.lines[1].variant_title) == ("Wool Toque", "Navy")
@@ -513,7 +513,7 @@ async def test_statuses_are_filtered_here(world: World, wanted: set[OrderStatus]
 async def test_dates_bound_the_list_from_the_first_to_before_the_last(world: World, inclusive: bool) -> None:
     world.simulator.inclusive = inclusive
     adapter = world.adapter()
-    at = NOW - timedelta(days=7)
+    at = NOW - timedelta(days=21)
     assert numbers(await all_of(adapter, ADA, 10, placed_before=at)) == []
     assert numbers(await all_of(adapter, ADA, 10, placed_before=at + timedelta(milliseconds=1))) == ["5002"]
     assert numbers(await all_of(adapter, ADA, 10, placed_after=at)) == ["5004", "5002"]
@@ -563,7 +563,7 @@ async def test_any_page_size_gives_each_order_once_newest_first(
     world.simulator.state = seed(NOW)
     world.simulator.quota = 100_000
     world.simulator.ties_up, world.simulator.inclusive = ties_up, inclusive
-    placed: dict[int, datetime] = {5003: NOW - timedelta(hours=5)}
+    placed: dict[int, datetime] = {5003: NOW - timedelta(minutes=20)}
     for at, (seconds, guest) in enumerate(offsets):
         placed[6000 + at] = NOW - timedelta(hours=6, seconds=seconds)
         world.add_order(6000 + at, customer_id=0 if guest else 42, email=NOAH, placed=placed[6000 + at])
