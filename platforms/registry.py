@@ -26,4 +26,5 @@ PLATFORMS: Mapping[str, PlatformEntry] = {
     "woocommerce": PlatformEntry("platforms.woocommerce.adapter", "WooCommerce"),
     "recharge": PlatformEntry("platforms.recharge.adapter", "Recharge"),
     "bigcommerce": PlatformEntry("platforms.bigcommerce.adapter", "BigCommerce"),
+    "medusa": PlatformEntry("platforms.medusa.adapter", "Medusa"),
 }

@@ -270,6 +270,40 @@ class ShopifyHand:
         return number
 
 
+class MedusaHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def _of(self, kind: str, number: int) -> str:
+        return str(import_module("platforms.medusa.seed").native(kind, number))
+
+    def _instant(self, at: datetime) -> str:
+        return str(import_module("platforms.medusa.simulator").instant(at))
+
+    def _record(self, email: str, *, account: bool) -> str | None:
+        rows = self.state.customers.values()
+        return next((row["id"] for row in rows if (row["email"], row["has_account"]) == (email, account)), None)
+
+    def customer(self, email: str, *, account: bool = True) -> str:
+        id = str(self.state.new_id("cus"))
+        made = {"id": id, "email": email, "has_account": account}
+        self.state.customers[id] = copy.deepcopy(self.state.customers[self._of("cus", 1)]) | made
+        return id
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        """Checkout makes a customer without an account for a guest."""
+        id = str(self.state.new_id("order"))
+        customer = self._record(email, account=not guest) or self.customer(email, account=not guest)
+        row = copy.deepcopy(self.state.orders[self._of("order", 3002)])
+        placed = {"created_at": self._instant(at), "updated_at": self._instant(at)}
+        self.state.orders[id] = row | {"id": id, "display_id": self.state.next_id, "email": email} | placed
+        self.state.orders[id]["customer_id"] = customer
+        return id
+
+    def subscription(self, email: str, at: datetime) -> str:
+        raise NotImplementedError("Medusa has no subscriptions")
+
+
 # ------------------------------------------------------------------------------------------------ one entry a platform
 
 _ALL_SUBSCRIPTIONS = dict.fromkeys(SUBSCRIPTION_ACTIONS)
@@ -331,5 +365,28 @@ CASES: Mapping[str, Case] = {
         products=("301", "302", "303"),
         numbers={"5001": "5001", "#5004": "5004"},
         targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "5004"),
+    ),
+    "medusa": Case(
+        MedusaHand,
+        orders={
+            "order_01M8SE00000000000000003001": "ada@example.com",
+            "order_01M8SE00000000000000003002": "ada@example.com",
+            "order_01M8SE00000000000000003003": "elin@example.com",
+        },
+        profiles={
+            "cus_01M8SE00000000000000000001": "ada@example.com",
+            "cus_01M8SE00000000000000000003": "joann@example.com",
+        },
+        products=(
+            "prod_01M8SE00000000000000000701",
+            "prod_01M8SE00000000000000000702",
+            "prod_01M8SE00000000000000000703",
+        ),
+        numbers={"3001": "order_01M8SE00000000000000003001", "#3003": "order_01M8SE00000000000000003003"},
+        targets={
+            ActionKind.CANCEL_ORDER: "order_01M8SE00000000000000003002",
+            ActionKind.RETURN_ORDER: "order_01M8SE00000000000000003001",
+        },
+        writes={ActionKind.RETURN_ORDER: 3},  # a draft, its items, the confirmation
     ),
 }
