@@ -27,4 +27,5 @@ PLATFORMS: Mapping[str, PlatformEntry] = {
     "recharge": PlatformEntry("platforms.recharge.adapter", "Recharge"),
     "bigcommerce": PlatformEntry("platforms.bigcommerce.adapter", "BigCommerce"),
     "medusa": PlatformEntry("platforms.medusa.adapter", "Medusa"),
+    "commercetools": PlatformEntry("platforms.commercetools.adapter", "Commercetools"),
 }
