@@ -12,6 +12,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from actions.ledger import Ledger
+from gateway.credentials import Credentials
+from gateway.identity import Identity
 from gateway.operations import document
+from gateway.rates import RateLimits
+from gateway.settings import ApiKey, Rates
+from gateway.tokens import Tokens
+from platforms.secrets import SecretText
+from sandbox.people import BOT, BOT_KEY, SandboxProvider, session_of
+from sandbox.world import SECRET
+from schema.vocabulary import AssuranceLevel
 
 ROOT = Path(__file__).parent.parent
 LATENCY = 30
@@ -125,6 +136,35 @@ async def many(url: str, count: int, connections: int = 8) -> None:
         await asyncio.gather(*(one() for _ in range(connections)))
 
 
+async def authentication(counted: int = 2000) -> dict[str, float]:
+    """CPU milliseconds of knowing who asks, rates counted, by kind of token; in this process, over a real database."""
+    people, found = SandboxProvider(), {}
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "bench.db")
+        await ledger.open()
+        credentials = Credentials(ledger)
+        await credentials.open()
+        many_allowed = 1_000_000_000
+        rates = RateLimits(Rates(client_per_minute=many_allowed, customer_per_minute=many_allowed), SECRET)
+        keys = [ApiKey(name=BOT, key=SecretText(BOT_KEY))]
+        identity = Identity(keys, SECRET, credentials=credentials, tokens=Tokens([people.config()], SECRET))
+        _, made = await identity.keys.create("bench", ["orders:read"], AssuranceLevel.CLAIMED)
+        tokens = {
+            "configured key": BOT_KEY,
+            "made key": made.reveal(),
+            "session": session_of("ada@example.com", SECRET),
+            "JWT": people.staff(),
+        }
+        for name, token in tokens.items():
+            started = time.process_time()
+            for _ in range(counted):
+                await rates.request(await identity.viewer([f"Bearer {token}"]))
+            found[name] = (time.process_time() - started) / counted * 1000
+        await credentials.close()
+        await ledger.close()
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--queries", type=int, default=10_000, help="queries for the memory figure")
@@ -134,6 +174,13 @@ def main() -> None:
     table = Table(title=f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     for column in ("figure", "measured", "to reach"):
         table.add_column(column)
+
+    known = asyncio.run(authentication())
+    table.add_row(
+        f"authentication, CPU ms a request ({', '.join(known)})",
+        ", ".join(f"{each:.3f}" for each in known.values()),
+        "0.2",
+    )
 
     starts = []
     for _ in track(range(options.starts), "starting", console=out):

@@ -26,4 +26,6 @@ PLATFORMS: Mapping[str, PlatformEntry] = {
     "woocommerce": PlatformEntry("platforms.woocommerce.adapter", "WooCommerce"),
     "recharge": PlatformEntry("platforms.recharge.adapter", "Recharge"),
     "bigcommerce": PlatformEntry("platforms.bigcommerce.adapter", "BigCommerce"),
+    "medusa": PlatformEntry("platforms.medusa.adapter", "Medusa"),
+    "commercetools": PlatformEntry("platforms.commercetools.adapter", "Commercetools"),
 }

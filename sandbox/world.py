@@ -93,6 +93,18 @@ PLANS: tuple[ShopPlan, ...] = (
         lambda url: {"url": url},
         generous_shop={"quota": 1_000_000},
     ),
+    ShopPlan(
+        "se",
+        "medusa",
+        {"name": "Acme Sverige", "time_zone": "Europe/Stockholm", "currency": "SEK"},
+        lambda url: {"url": url},
+    ),
+    ShopPlan(
+        "de",
+        "commercetools",
+        {"name": "Acme DE", "project": "acme-de", "time_zone": "Europe/Berlin", "currency": "EUR", "locale": "de-DE"},
+        lambda url: {"url": url, "auth_url": url},
+    ),
 )
 
 
@@ -106,6 +118,12 @@ class Story:
     story: str
     id: str
 
+
+#: How the Swedish shop's own ids begin.
+_SE = "order_01M8SE0000000000000000"
+
+#: How the German shop's own ids end.
+_DE = "0000-4000-8000-00000000"
 
 STORIES: tuple[Story, ...] = (
     Story("#1001", "us", "ada@example.com", "paid, in transit with tracking", "Order:us:450789001"),
@@ -123,9 +141,16 @@ STORIES: tuple[Story, ...] = (
     Story("5002", "ca", "ada@example.com", "sent 18 days ago with tracking", "Order:ca:5002"),
     Story("5003", "ca", "noah@example.com", "placed 20 minutes ago, payment authorised", "Order:ca:5003"),
     Story("5004", "ca", "ada@example.com", "paid 8 days ago, nothing sent", "Order:ca:5004"),
+    Story("3001", "se", "ada@example.com", "delivered 6 days ago, two products", f"Order:se:{_SE}3001"),
+    Story("3002", "se", "ada@example.com", "authorised 9 days ago, nothing sent", f"Order:se:{_SE}3002"),
+    Story("3003", "se", "elin@example.com", "guest, paid, a final-sale line", f"Order:se:{_SE}3003"),
+    Story("D-3001", "de", "ada@example.com", "paid 6 days ago, being packed", f"Order:de:0de00001-{_DE}3001"),
+    Story("D-3002", "de", "ada@example.com", "sent 6 days ago with tracking", f"Order:de:0de00001-{_DE}3002"),
+    Story("D-3003", "de", "emil@example.com", "guest, not paid yet", f"Order:de:0de00001-{_DE}3003"),
     Story("9001", "subs", "ada@example.com", "active, bills in 2 days", "SubscriptionContract:subs:9001"),
     Story("9002", "subs", "cleo@example.com", "active, first of at least 3 cycles", "SubscriptionContract:subs:9002"),
     Story("9003", "subs", "dan@example.com", "last payment failed", "SubscriptionContract:subs:9003"),
+    Story("coffee", "de", "ada@example.com", "active, every 4 weeks", f"SubscriptionContract:de:0de00010-{_DE}0001"),
 )
 
 

@@ -86,11 +86,14 @@ def test_every_make_target_exists() -> None:
 
 def test_no_command_is_left_out() -> None:
     for command in commands():
-        assert re.match(r"make [a-z]+$|curl |\.venv/bin/aftersale (policy|check$|serve$)", command.line), command.line
+        assert re.match(r"make [a-z]+$|curl |\.venv/bin/aftersale (policy|key|session|check$|serve$)", command.line), (
+            command.line
+        )
 
 
 async def test_the_configuration_as_written_is_checked_and_served(tmp_path: Path) -> None:
-    policy, settings = (block.text for block in blocks("yaml"))
+    policy, stores, callers = (block.text for block in blocks("yaml"))
+    settings = stores + callers
     async with open_shops(datetime.now(UTC)) as shops:
         # The same words, at addresses that a test may call.
         local = "allow_private_address: true"
@@ -109,10 +112,16 @@ async def test_the_configuration_as_written_is_checked_and_served(tmp_path: Path
             "RECHARGE_TOKEN": "sandbox-recharge-token",
             "AFTERSALE_BOT_KEY": "a-bot-key-of-the-readme-test",
             "AFTERSALE_SECRET": "a-secret-of-at-least-thirty-two-characters",
+            "SMTP_PASSWORD": "not-used-here",
         }
         code, out, err = await run(sys.executable, "-m", "gateway.cli", "check", cwd=tmp_path, env=env)
         assert code == 0, out + err
         assert "3 stores" in out
+        given = [one.line.split()[1:] for one in commands() if re.search(r"aftersale (key|session) ", one.line)]
+        assert [words[1] for words in given] == ["create", "create", "revoke"]
+        for words in given:
+            code, out, err = await run(sys.executable, "-m", "gateway.cli", *words, cwd=tmp_path, env=env)
+            assert code == 0, out + err
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         process = await asyncio.create_subprocess_exec(

@@ -57,7 +57,7 @@ def seed(now: datetime) -> Project:
 
     ada, recurring = native("customer", 1), native("recurring", 1)
     paid = _order(
-        3001, ada, "ada@example.com", "Ada", "Lovelace", _ADA, now - 2 * day, lines(3001, (1, 0, 2), (2, 0, 1))
+        3001, ada, "ada@example.com", "Ada", "Lovelace", _ADA, now - 6 * day, lines(3001, (1, 0, 2), (2, 0, 1))
     )
     paid |= {"orderState": "Confirmed", "paymentState": "Paid", "shipmentState": "Ready"}
     paid |= {"state": {"typeId": "state", "id": picking["id"]}}

@@ -34,12 +34,12 @@ def seed(now: datetime) -> Store:
     ):
         store.products[product["id"]] = product
     for order in (
-        # Delivered four days ago, paid.
+        # Delivered six days ago, paid.
         _order(
-            store, 3001, 1, "ada@example.com", _ADA, now - 8 * _DAY, [(701, 1, 2), (702, 0, 1)], sent=now - 6 * _DAY
+            store, 3001, 1, "ada@example.com", _ADA, now - 10 * _DAY, [(701, 1, 2), (702, 0, 1)], sent=now - 8 * _DAY
         ),
         # Authorised only: nothing is captured before it is packed.
-        _order(store, 3002, 1, "ada@example.com", _ADA, now - timedelta(hours=2), [(702, 0, 1)], captured=False),
+        _order(store, 3002, 1, "ada@example.com", _ADA, now - 9 * _DAY, [(702, 0, 1)], captured=False),
         # A guest's, who typed her address with capitals.
         _order(store, 3003, 2, "Elin@Example.com", _ELIN, now - 3 * _DAY, [(703, 0, 1)]),
     ):

@@ -270,6 +270,74 @@ class ShopifyHand:
         return number
 
 
+class MedusaHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def _of(self, kind: str, number: int) -> str:
+        return str(import_module("platforms.medusa.seed").native(kind, number))
+
+    def _instant(self, at: datetime) -> str:
+        return str(import_module("platforms.medusa.simulator").instant(at))
+
+    def _record(self, email: str, *, account: bool) -> str | None:
+        rows = self.state.customers.values()
+        return next((row["id"] for row in rows if (row["email"], row["has_account"]) == (email, account)), None)
+
+    def customer(self, email: str, *, account: bool = True) -> str:
+        id = str(self.state.new_id("cus"))
+        made = {"id": id, "email": email, "has_account": account}
+        self.state.customers[id] = copy.deepcopy(self.state.customers[self._of("cus", 1)]) | made
+        return id
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        """Checkout makes a customer without an account for a guest."""
+        id = str(self.state.new_id("order"))
+        customer = self._record(email, account=not guest) or self.customer(email, account=not guest)
+        row = copy.deepcopy(self.state.orders[self._of("order", 3002)])
+        placed = {"created_at": self._instant(at), "updated_at": self._instant(at)}
+        self.state.orders[id] = row | {"id": id, "display_id": self.state.next_id, "email": email} | placed
+        self.state.orders[id]["customer_id"] = customer
+        return id
+
+    def subscription(self, email: str, at: datetime) -> str:
+        raise NotImplementedError("Medusa has no subscriptions")
+
+
+class CommercetoolsHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+        self.native = import_module("platforms.commercetools.seed").native
+        self.stamp = import_module("platforms.commercetools.simulator").stamp
+
+    def _record(self, email: str) -> str | None:
+        return next((id for id, row in self.state.customers.items() if row["email"] == email), None)
+
+    def customer(self, email: str) -> str:
+        id: str = self.state.new_id()
+        row = copy.deepcopy(self.state.customers[self.native("customer", 1)])
+        self.state.customers[id] = row | {"id": id, "email": email}
+        return id
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        id: str = self.state.new_id()
+        row = copy.deepcopy(self.state.orders[self.native("order", 3001)])
+        made = {"id": id, "orderNumber": f"H-{id[-6:]}", "createdAt": self.stamp(at), "customerEmail": email}
+        del row["customerId"]
+        if not guest:
+            made["customerId"] = self._record(email) or self.customer(email)
+        self.state.orders[id] = row | made
+        return id
+
+    def subscription(self, email: str, at: datetime) -> str:
+        id: str = self.state.new_id()
+        row = copy.deepcopy(self.state.recurring[self.native("recurring", 1)])
+        customer = {"typeId": "customer", "id": self._record(email) or self.customer(email)}
+        made = {"id": id, "key": id, "createdAt": self.stamp(at), "customer": customer, "customerEmail": email}
+        self.state.recurring[id] = row | made
+        return id
+
+
 # ------------------------------------------------------------------------------------------------ one entry a platform
 
 _ALL_SUBSCRIPTIONS = dict.fromkeys(SUBSCRIPTION_ACTIONS)
@@ -331,5 +399,55 @@ CASES: Mapping[str, Case] = {
         products=("301", "302", "303"),
         numbers={"5001": "5001", "#5004": "5004"},
         targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "5004"),
+    ),
+    "medusa": Case(
+        MedusaHand,
+        orders={
+            "order_01M8SE00000000000000003001": "ada@example.com",
+            "order_01M8SE00000000000000003002": "ada@example.com",
+            "order_01M8SE00000000000000003003": "elin@example.com",
+        },
+        profiles={
+            "cus_01M8SE00000000000000000001": "ada@example.com",
+            "cus_01M8SE00000000000000000003": "joann@example.com",
+        },
+        products=(
+            "prod_01M8SE00000000000000000701",
+            "prod_01M8SE00000000000000000702",
+            "prod_01M8SE00000000000000000703",
+        ),
+        numbers={"3001": "order_01M8SE00000000000000003001", "#3003": "order_01M8SE00000000000000003003"},
+        targets={
+            ActionKind.CANCEL_ORDER: "order_01M8SE00000000000000003002",
+            ActionKind.RETURN_ORDER: "order_01M8SE00000000000000003001",
+        },
+        writes={ActionKind.RETURN_ORDER: 3},  # a draft, its items, the confirmation
+    ),
+    "commercetools": Case(
+        CommercetoolsHand,
+        orders={
+            "0de00001-0000-4000-8000-000000003001": "ada@example.com",
+            "0de00001-0000-4000-8000-000000003002": "ada@example.com",
+            "0de00001-0000-4000-8000-000000003003": "emil@example.com",
+        },
+        profiles={
+            "0de00002-0000-4000-8000-000000000001": "ada@example.com",
+            "0de00002-0000-4000-8000-000000000002": "greta@example.com",
+        },
+        subscriptions={"0de00010-0000-4000-8000-000000000001": "ada@example.com"},
+        products=tuple(f"0de00003-0000-4000-8000-{number:012d}" for number in (1, 2, 3, 4)),
+        numbers={
+            "D-3001": "0de00001-0000-4000-8000-000000003001",
+            "#D-3003": "0de00001-0000-4000-8000-000000003003",
+        },
+        subscriptions_of={
+            "0de00001-0000-4000-8000-000000003002": ("0de00010-0000-4000-8000-000000000001",),
+            "0de00001-0000-4000-8000-000000003001": (),
+        },
+        targets=dict.fromkeys(SUBSCRIPTION_ACTIONS, "0de00010-0000-4000-8000-000000000001")
+        | {
+            ActionKind.CANCEL_ORDER: "0de00001-0000-4000-8000-000000003001",
+            ActionKind.RETURN_ORDER: "0de00001-0000-4000-8000-000000003002",
+        },
     ),
 }

@@ -264,7 +264,7 @@ async def test_the_seeded_store_tells_the_story_of_each_order(world: World) -> N
     assert sent.totals.total.shop == Money.of(Decimal("1247"), "SEK")
     assert sent.totals.subtotal.shop.amount == Decimal("1198")
     [parcel] = sent.fulfillments or ()
-    assert parcel.delivered_at == NOW - timedelta(days=4)
+    assert parcel.delivered_at == NOW - timedelta(days=6)
     assert (parcel.tracking_number, str(parcel.tracking_url)) == (
         "SE300100730",
         "https://tracking.example.com/SE300100730",
