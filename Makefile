@@ -9,7 +9,7 @@ WEB := gateway/static/graphiql/.built
 WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json) \
 	$(shell find web -path web/node_modules -prune -o -type f -name '*.*' -print 2>/dev/null | grep -v ' ')
 
-.PHONY: demo test test-live check schema bench lock web
+.PHONY: demo test test-live check schema fuzz bench lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
@@ -24,6 +24,8 @@ schema: .venv/.run
 	.venv/bin/aftersale documents build gateway/operations -o gateway/operations/documents.json
 	@if command -v npm >/dev/null; then cd tests/protocol && npm ci --no-audit --no-fund && npm run --silent types; \
 	else echo 'npm was not found: schema/possibleTypes.json and schema/schema.ts stay as they were.'; fi
+# Many more cases of what `make test` tries a few of.
+fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py
 bench: .venv/.dev ; .venv/bin/python -m benchmarks
 web: $(WEB)
 
