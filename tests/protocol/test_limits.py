@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -315,3 +316,9 @@ async def test_graphiql_is_there_in_production_only_for_whom_may_know_the_schema
             async with gateway.session.get(f"{gateway.url}{path}", headers=headers) as response:
                 found.append(response.status)
         assert found == [200, 404, 404]
+
+
+async def test_the_shipped_limits_are_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    for name, field in Limits.model_fields.items():
+        assert re.search(rf"\| `{name}` \| {field.default:,} \|", text), name
