@@ -501,9 +501,9 @@ class Simulator:
             item = items.get(one.get("order_item_id"))
             if item is None or one["qty_requested"] > item["qty_shipped"] - item.get("qty_returned", 0):
                 raise _error(400, "A quantity of %1 cannot be returned for item %2.", [one["qty_requested"], "?"])
-            options = {code: one[code] for code in ("reason", "condition", "resolution") if code in one}
+            options = {code: one.get(code) for code in ("reason", "condition", "resolution")}
             for code, option in options.items():
-                if option not in [choice["value"] for choice in self.choices(code)]:
+                if option is not None and option not in [choice["value"] for choice in self.choices(code)]:
                     raise _error(400, 'Please correct the value for "%1".', [code])
             rows.append(
                 {
