@@ -26,7 +26,8 @@ schema: .venv/.run
 	else echo 'npm was not found: schema/possibleTypes.json and schema/schema.ts stay as they were.'; fi
 # Many more cases of what `make test` tries a few of.
 fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py
-bench: .venv/.dev ; .venv/bin/python -m benchmarks
+# LOAD=10: instead, ten minutes of ordinary queries among hostile ones.
+bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
 web: $(WEB)
 
 # A stamp for each lock file: a second run has nothing to install.

@@ -26,6 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from actions.ledger import Ledger
+from benchmarks.load import HOSTILE, ORDINARY, load
 from gateway.credentials import Credentials
 from gateway.identity import Identity
 from gateway.operations import document
@@ -165,11 +166,30 @@ async def authentication(counted: int = 2000) -> dict[str, float]:
     return found
 
 
+def under_load(minutes: float) -> None:
+    with demo() as (process, url, _):
+        quiet, among = asyncio.run(load(process, url, minutes))
+    table = Table(title=f"{minutes:g} minutes, {ORDINARY} ordinary clients among {HOSTILE} hostile ones")
+    for column in ("figure", "measured", "to reach"):
+        table.add_column(column)
+    table.add_row("ordinary p99 alone, ms", f"{quiet.p99 * 1000:.0f}", "")
+    table.add_row("ordinary p99 among hostile ones, ms", f"{among.p99 * 1000:.0f}", f"{quiet.p99 * 2000:.0f}")
+    table.add_row("ordinary queries answered", str(len(among.waits)), "")
+    statuses = ", ".join(f"{status}: {number}" for status, number in sorted(among.attacks.items()))
+    table.add_row("hostile requests, by status", statuses, "no 5xx")
+    table.add_row("memory at the end against the beginning", f"{among.growth:.2f}", "1.10")
+    out.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--queries", type=int, default=10_000, help="queries for the memory figure")
     parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--load", type=float, default=0, metavar="MINUTES", help="only this: ordinary among hostile")
     options = parser.parse_args()
+    if options.load:
+        under_load(options.load)
+        return
 
     table = Table(title=f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     for column in ("figure", "measured", "to reach"):

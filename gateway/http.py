@@ -246,7 +246,7 @@ class GraphQLView:
 
     async def _run(self, asked: Asked, context: GatewayContext, media: str) -> Response:
         text, digest = self.persisted.text(asked, context.viewer.client)
-        context.prepared = self.documents.prepare(text, suggest=context.open_schema)
+        context.prepared = await self.documents.prepare(text, suggest=context.open_schema)
         if context.prepared.introspects and not may_know_the_schema(context.viewer):
             raise RequestError.of(f"this token lacks the scope {INTROSPECTION}", "FORBIDDEN", status=403)
         operation = context.prepared.operation(asked.operation_name)

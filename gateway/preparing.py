@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,9 @@ from gateway.settings import Limits
 #: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
 _MOST_KEPT: Final = 512
 _MOST_KEPT_SIZE: Final = 500_000
+#: After a new document its time is left to others this many times over.
+_REST: Final = 4
+_MOST_WAITING: Final = 64
 _MOST_COMMENTS: Final = 500
 
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -76,13 +81,39 @@ class Documents:
         self.limits = limits
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._size = 0
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._free_at = 0.0
 
-    def prepare(self, text: str, *, suggest: bool) -> Prepared:
+    async def prepare(self, text: str, *, suggest: bool) -> Prepared:
         """The document behind a text. `suggest`: a mistaken caller is helped with the words of the schema.
 
+        New documents wait for each other and leave most of the time to those that are known already, so that nobody
+        can make everybody wait by sending ever new ones.
+
         Raises:
-            RequestError: a limit is exceeded, or the document is not valid; one error for each mistake.
+            RequestError: a limit is exceeded, or the document is not valid; one error for each mistake. Or too many
+                new documents wait (503).
         """
+        if text not in self._kept:
+            if self._waiting >= _MOST_WAITING:
+                raise RequestError.of("too many new documents are being read; try again", "UNAVAILABLE", status=503)
+            self._waiting += 1
+            try:
+                async with self._turn:
+                    await asyncio.sleep(max(0.0, self._free_at - time.perf_counter()))
+                    began = time.perf_counter()
+                    try:
+                        return self.prepare_now(text, suggest=suggest)
+                    finally:
+                        now = time.perf_counter()
+                        self._free_at = now + (now - began) * _REST
+            finally:
+                self._waiting -= 1
+        return self.prepare_now(text, suggest=suggest)
+
+    def prepare_now(self, text: str, *, suggest: bool) -> Prepared:
+        """The same without waiting for anybody."""
         found = self._kept.get(text)
         if found is None:
             try:

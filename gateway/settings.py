@@ -201,7 +201,7 @@ class Limits(_Words):
 
     #: Bytes of the body.
     request_bytes: int = Field(default=262_144, ge=1_024)
-    query_tokens: int = Field(default=4_000, ge=50)
+    query_tokens: int = Field(default=2_000, ge=50)
     #: Levels of fields inside one another.
     query_depth: int = Field(default=18, ge=3)
     #: Fields at the top of an operation.
@@ -210,7 +210,7 @@ class Limits(_Words):
     aliases: int = Field(default=60, ge=1)
     directives: int = Field(default=50, ge=1)
     #: Fragments, each counted wherever it stands.
-    fragments: int = Field(default=200, ge=1)
+    fragments: int = Field(default=100, ge=1)
     #: Items of any list in the arguments.
     list_items: int = Field(default=200, ge=1)
     #: As `@cost` and `@listSize` of the schema count it.

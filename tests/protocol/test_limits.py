@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import statistics
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -216,6 +218,38 @@ async def test_a_document_made_to_cost_much_is_refused_quickly(development: Gate
         assert "data" not in answer.body
 
 
+def heavy(n: int) -> str:
+    """A document within every limit that takes long to validate; each is new."""
+    spreads = " ".join(f"...f{k}" for k in range(95))
+    return f"query Q{n} {{ viewer {{ {spreads} }} }} " + times(95, "fragment f{n} on Viewer {{ assurance }}")
+
+
+async def test_new_documents_do_not_hold_up_known_ones(development: Gateway) -> None:
+    known = "query Known { viewer { assurance } }"
+    await post(development, known)
+    attack = asyncio.gather(*(post(development, heavy(n)) for n in range(6)))
+    await asyncio.sleep(0.05)
+    waits = []
+    while not attack.done():
+        began = time.perf_counter()
+        assert "errors" not in (await post(development, known)).body
+        waits.append(time.perf_counter() - began)
+    assert all("data" in answer.body for answer in await attack)
+    assert len(waits) > 6
+    assert statistics.median(waits) < 0.1
+
+
+async def test_more_new_documents_than_can_wait_are_told_to_come_back(development: Gateway) -> None:
+    first = asyncio.create_task(post(development, heavy(1_000)))
+    await asyncio.sleep(0.02)
+    light = [f"query Light{n} {{ viewer {{ assurance }} }}" for n in range(90)]
+    answers = [await first, *await asyncio.gather(*(post(development, text) for text in light))]
+    told = [answer for answer in answers if answer.status == 503]
+    assert told
+    assert {answer.code for answer in told} == {"UNAVAILABLE"}
+    assert sum("data" in answer.body for answer in answers) >= 64
+
+
 async def test_every_list_of_objects_has_a_size() -> None:
     schema = build_api()._schema
     assert {one.partition(".")[2] for one in unbounded_lists(schema)} == {"edges", "nodes"}
@@ -238,7 +272,7 @@ async def test_the_printed_schema_says_what_is_counted() -> None:
 async def test_every_documented_operation_is_far_within_every_limit(name: str) -> None:
     api = build_api()
     documents = Documents(api._schema, Limits())
-    prepared = documents.prepare(document(name), suggest=True)
+    prepared = documents.prepare_now(document(name), suggest=True)
     cost = cost_of(prepared.operation(name), prepared.document, api._schema, {"first": 10})
     assert cost * 4 <= Limits().cost, cost
 
