@@ -106,6 +106,12 @@ PLANS: tuple[ShopPlan, ...] = (
         {"name": "Acme DE", "project": "acme-de", "time_zone": "Europe/Berlin", "currency": "EUR", "locale": "de-DE"},
         lambda url: {"url": url, "auth_url": url},
     ),
+    ShopPlan(
+        "nl",
+        "magento",
+        {"name": "Acme NL", "time_zone": "Europe/Amsterdam", "currency": "EUR"},
+        lambda url: {"url": url},
+    ),
 )
 
 
@@ -148,6 +154,9 @@ STORIES: tuple[Story, ...] = (
     Story("D-3001", "de", "ada@example.com", "paid 6 days ago, being packed", f"Order:de:0de00001-{_DE}3001"),
     Story("D-3002", "de", "ada@example.com", "sent 6 days ago with tracking", f"Order:de:0de00001-{_DE}3002"),
     Story("D-3003", "de", "emil@example.com", "guest, not paid yet", f"Order:de:0de00001-{_DE}3003"),
+    Story("000003001", "nl", "ada@example.com", "sent 10 days ago, with tracking", "Order:nl:3001"),
+    Story("000003002", "nl", "ada@example.com", "placed 7 days ago, not paid", "Order:nl:3002"),
+    Story("000003003", "nl", "finn@example.com", "guest, one of two paid back", "Order:nl:3003"),
     Story("9001", "subs", "ada@example.com", "active, bills in 2 days", "SubscriptionContract:subs:9001"),
     Story("9002", "subs", "cleo@example.com", "active, first of at least 3 cycles", "SubscriptionContract:subs:9002"),
     Story("9003", "subs", "dan@example.com", "last payment failed", "SubscriptionContract:subs:9003"),
