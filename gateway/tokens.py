@@ -17,7 +17,7 @@ import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import KeySet
-from joserfc.jws import JWSAlgModel, JWSRegistry
+from joserfc.jws import JWSRegistry
 
 from gateway.settings import IdentityProvider
 from platforms.errors import PlatformError
@@ -41,7 +41,7 @@ _LIMITS = Limits(connect=3.0, read=5.0, whole=5.0, retries=1, max_body=256 * 102
 class _Algorithms(JWSRegistry):
     """The algorithms a provider may use. `EdDSA` is the older name of Ed25519 (RFC 9864), still in use."""
 
-    def get_alg(self, name: str) -> JWSAlgModel:
+    def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()):
             raise UnsupportedAlgorithmError(name)
         return self.algorithms[name]

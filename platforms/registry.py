@@ -28,4 +28,5 @@ PLATFORMS: Mapping[str, PlatformEntry] = {
     "bigcommerce": PlatformEntry("platforms.bigcommerce.adapter", "BigCommerce"),
     "medusa": PlatformEntry("platforms.medusa.adapter", "Medusa"),
     "commercetools": PlatformEntry("platforms.commercetools.adapter", "Commercetools"),
+    "magento": PlatformEntry("platforms.magento.adapter", "Magento"),
 }

@@ -95,6 +95,7 @@ class BigCommerce(Platform):
     Config = BigCommerceConfig
     api_version = "v2/v3"
     refunds_on_cancel = False
+    owners_cost_a_call = True
     keeps_returns = False
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (

@@ -113,6 +113,7 @@ class Commercetools(Platform):
     name = "commercetools"
     Config = CommercetoolsConfig
     refunds_on_cancel: ClassVar[bool] = False
+    owners_cost_a_call: ClassVar[bool] = True
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (
             "Cancelling only records it: no money is paid back, nothing is put back into stock, and whoever ships and "

@@ -135,6 +135,7 @@ class Magento(Platform):
     Config = MagentoConfig
     api_version = "V1"
     refunds_on_cancel = False
+    owners_cost_a_call = True
     caveats: ClassVar[Mapping[ActionKind, str]] = {
         ActionKind.CANCEL_ORDER: (
             "Only an order without an invoice can be cancelled, and cancelling never pays money back."

@@ -45,9 +45,9 @@ def seed(now: datetime) -> Shop:
         {"attribute_code": "special_from_date", "value": f"{now - 3 * _DAY:%Y-%m-%d} 00:00:00"},
     ]
 
-    _order(shop, 3001, 41, _ADA_TO, now - 4 * _DAY, [(601, 1), (603, 2)], "adyen_cc", paid=True)
-    _ship(shop, 3001, now - 2 * _DAY, "PostNL", "3SABCD1234567")
-    _order(shop, 3002, 41, _ADA_TO, now - timedelta(hours=2), [(602, 1)], "banktransfer", paid=False)
+    _order(shop, 3001, 41, _ADA_TO, now - 12 * _DAY, [(601, 1), (603, 2)], "adyen_cc", paid=True)
+    _ship(shop, 3001, now - 10 * _DAY, "PostNL", "3SABCD1234567")
+    _order(shop, 3002, 41, _ADA_TO, now - 7 * _DAY, [(602, 1)], "banktransfer", paid=False)
     _order(shop, 3003, None, _FINN_TO, now - 9 * _DAY, [(6042, 2)], "adyen_cc", paid=True)
     _ship(shop, 3003, now - 7 * _DAY, "DHL", "JVGL0612345678")
     _refund_one(shop, 3003, now - _DAY)

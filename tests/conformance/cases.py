@@ -194,6 +194,30 @@ class BigCommerceHand:
         raise NotImplementedError("the platform has no subscriptions")
 
 
+class MagentoHand:
+    def __init__(self, simulator: Any) -> None:
+        self.state = simulator.state
+
+    def customer(self, email: str) -> str:
+        id = self.state.new_id()
+        self.state.customers[id] = copy.deepcopy(self.state.customers[41]) | {"id": id, "email": email}
+        return str(id)
+
+    def order(self, email: str, at: datetime, *, guest: bool = False) -> str:
+        id = self.state.new_id()
+        row = copy.deepcopy(self.state.orders[3002])
+        placed = at.strftime("%Y-%m-%d %H:%M:%S")
+        row |= {"entity_id": id, "increment_id": f"{id:09d}", "created_at": placed, "customer_email": email}
+        held = [known for known, one in self.state.customers.items() if one["email"] == email]
+        row |= {"customer_id": None if guest else held[0] if held else int(self.customer(email))}
+        row["customer_is_guest"] = int(guest)
+        self.state.orders[id] = row
+        return str(id)
+
+    def subscription(self, email: str, at: datetime) -> str:
+        raise NotImplementedError("this platform has no subscriptions")
+
+
 class ShopifyHand:
     #: A contract of our own app, billing each month.
     CONTRACT: ClassVar[Mapping[str, Any]] = {
@@ -422,6 +446,15 @@ CASES: Mapping[str, Case] = {
             ActionKind.RETURN_ORDER: "order_01M8SE00000000000000003001",
         },
         writes={ActionKind.RETURN_ORDER: 3},  # a draft, its items, the confirmation
+    ),
+    "magento": Case(
+        MagentoHand,
+        orders={"3001": "ada@example.com", "3002": "ada@example.com", "3003": "finn@example.com"},
+        profiles={"41": "ada@example.com", "43": "joann@example.com"},
+        products=("601", "602", "603", "604"),
+        numbers={"000003001": "3001", "#000003003": "3003"},
+        targets={ActionKind.CANCEL_ORDER: "3002", ActionKind.RETURN_ORDER: "3001"},
+        writes={ActionKind.CANCEL_ORDER: 2},  # with the comment that tells why
     ),
     "commercetools": Case(
         CommercetoolsHand,

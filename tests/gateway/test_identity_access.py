@@ -428,3 +428,20 @@ async def test_knowing_who_it_is_costs_little(gateway: Gateway) -> None:
         for _ in range(200):
             await gateway.runtime.identity.viewer([f"Bearer {who}"])
         assert (time.process_time() - started) / 200 < 0.001
+
+
+@loop
+async def test_a_draft_is_for_staff_alone(gateway: Gateway) -> None:
+    product = gateway.shops["eu"].simulator.state.products[503]
+    query = """{ product(id: "Product:eu:503") { id } node(id: "Product:eu:503") { id }
+      order(id: "Order:eu:2003") { lines { product { id } variant { id } } } }"""
+    nothing = {"product": None, "node": None, "order": {"lines": [{"product": None, "variant": None}]}}
+    _, body, _ = await gateway.send(query, token=BOT_KEY)
+    assert body["data"]["product"] == {"id": "Product:eu:503"}
+    product["status"] = "draft"
+    try:
+        _, body, _ = await gateway.send(query, token=token("vouching"))
+        assert (body["data"], body.get("errors")) == (nothing, None)
+        assert (await gateway.ask(query))["data"]["product"] == {"id": "Product:eu:503"}
+    finally:
+        product["status"] = "publish"

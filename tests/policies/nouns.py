@@ -38,7 +38,7 @@ from schema.vocabulary import (
 
 NOW = datetime(2026, 6, 15, 16, 0, tzinfo=UTC)
 EXAMPLES = Path(__file__).parents[2] / "policies" / "examples"
-ACME = Path(__file__).parents[2] / "sandbox" / "policies"
+ACME = Path(__file__).parents[2] / "sandbox" / "policies" / "acme.yaml"
 
 
 class Quiet:

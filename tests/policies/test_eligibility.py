@@ -51,7 +51,7 @@ from tests.policies.nouns import (
     viewer,
 )
 
-POLICIES = {path.stem: PolicyProcessor.load(path, STORES) for path in [*EXAMPLES.glob("*.yaml"), *ACME.glob("*.yaml")]}
+POLICIES = {path.stem: PolicyProcessor.load(path, STORES) for path in [*EXAMPLES.glob("*.yaml"), ACME]}
 ACME_RULES = POLICIES["acme"]
 RETURN, CANCEL = ActionKind.RETURN_ORDER, ActionKind.CANCEL_ORDER
 PAUSE = ActionKind.PAUSE_SUBSCRIPTION

@@ -12,7 +12,7 @@ from policies.processor import PolicyProcessor
 from schema.vocabulary import Verdict
 from tests.policies.nouns import ACME, EXAMPLES, STORES
 
-FILES = sorted([*EXAMPLES.glob("*.yaml"), *ACME.glob("*.yaml")])
+FILES = sorted([*EXAMPLES.glob("*.yaml"), ACME])
 
 
 def _results() -> Iterator[CaseResult]:

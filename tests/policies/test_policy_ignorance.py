@@ -15,7 +15,7 @@ from tests.policies.nouns import ACME, EXAMPLES, NOBODY_YET, NOW, STAFF, STORES,
 
 POLICIES = [
     policy
-    for file in sorted([*EXAMPLES.glob("*.yaml"), *ACME.glob("*.yaml")])
+    for file in sorted([*EXAMPLES.glob("*.yaml"), ACME])
     for policy in PolicyProcessor.load(file, STORES).policies
 ]
 #: A window whose first event is not known counts from the next one of its chain: that is written in the rule.
