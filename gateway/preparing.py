@@ -34,9 +34,11 @@ from gateway.settings import Limits
 
 #: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
 _MOST_KEPT: Final = 512
-_MOST_KEPT_SIZE: Final = 500_000
-#: After a new document its time is left to others this many times over.
+_MOST_KEPT_SIZE: Final = 250_000
+#: After a new document its time is left to others this many times over; more often after a heavy one (in seconds).
 _REST: Final = 4
+_REST_AFTER_HEAVY: Final = 9
+_HEAVY: Final = 0.02
 _MOST_WAITING: Final = 64
 _MOST_COMMENTS: Final = 500
 
@@ -107,7 +109,8 @@ class Documents:
                         return self.prepare_now(text, suggest=suggest)
                     finally:
                         now = time.perf_counter()
-                        self._free_at = now + (now - began) * _REST
+                        took = now - began
+                        self._free_at = now + took * (_REST if took < _HEAVY else _REST_AFTER_HEAVY)
             finally:
                 self._waiting -= 1
         return self.prepare_now(text, suggest=suggest)

@@ -227,7 +227,7 @@ def heavy(n: int) -> str:
 async def test_new_documents_do_not_hold_up_known_ones(development: Gateway) -> None:
     known = "query Known { viewer { assurance } }"
     await post(development, known)
-    attack = asyncio.gather(*(post(development, heavy(n)) for n in range(6)))
+    attack = asyncio.gather(*(post(development, heavy(n)) for n in range(4)))
     await asyncio.sleep(0.05)
     waits = []
     while not attack.done():
@@ -235,7 +235,7 @@ async def test_new_documents_do_not_hold_up_known_ones(development: Gateway) -> 
         assert "errors" not in (await post(development, known)).body
         waits.append(time.perf_counter() - began)
     assert all("data" in answer.body for answer in await attack)
-    assert len(waits) > 6
+    assert len(waits) > 4
     assert statistics.median(waits) < 0.1
 
 
