@@ -530,9 +530,7 @@ class Transport:
                 entries = upstream_log.get()
                 if entries is not None:
                     entries.append(
-                        UpstreamCall(
-                            self.store, call.operation, wire.status, seconds * 1000, attempt, outcome, started
-                        )
+                        UpstreamCall(self.store, call.operation, wire.status, seconds * 1000, attempt, outcome, started)
                     )
                 _log.debug(
                     "upstream call",

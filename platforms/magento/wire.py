@@ -32,8 +32,8 @@ MOST_EMAILS: Final = 50
 #: Permissions (ACL resources) as an integration's "API" tab holds them.
 VIEW_ORDERS: Final = "Magento_Sales::actions_view"
 CANCEL: Final = "Magento_Sales::cancel"
+#: This and the next are unverified: no source at hand names them. A refusal names the right one.
 COMMENT: Final = "Magento_Sales::comment"
-#: The last two are unverified: no source at hand names them.
 RETURNS: Final = "Magento_Rma::rma_manage"
 
 
