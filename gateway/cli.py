@@ -143,11 +143,11 @@ def demo(
 
 def _tell(host: str, port: int, quiet: bool, people: SandboxProvider) -> None:
     from sandbox.people import ready_tokens
-    from sandbox.world import SECRET, STORIES
+    from sandbox.world import PLANS, SECRET, STORIES
 
     shown = f"[{host}]" if ":" in host else host
     if not quiet:
-        table = Table(title="The sandbox: three stores, a dozen stories", title_justify="left")
+        table = Table(title=f"The sandbox: {len(PLANS)} stores and their stories", title_justify="left")
         for column in ("what", "store", "customer", "story", "id"):
             table.add_column(column, no_wrap=column in ("what", "id"))
         for story in STORIES:
