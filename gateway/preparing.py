@@ -35,10 +35,10 @@ from gateway.settings import Limits
 #: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
 _MOST_KEPT: Final = 512
 _MOST_KEPT_SIZE: Final = 250_000
-#: After a new document its time is left to others this many times over; more often after a heavy one (in seconds).
-_REST: Final = 4
-_REST_AFTER_HEAVY: Final = 9
-_HEAVY: Final = 0.02
+#: Seconds of reading new documents that may be spent at once: a client's own dozen never waits.
+_AT_ONCE: Final = 3.0
+#: Of the time after that, the share that new documents may take.
+_SHARE: Final = 0.12
 _MOST_WAITING: Final = 64
 _MOST_COMMENTS: Final = 500
 
@@ -85,6 +85,8 @@ class Documents:
         self._size = 0
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._left = _AT_ONCE
+        self._left_at = 0.0
         self._free_at = 0.0
 
     async def prepare(self, text: str, *, suggest: bool) -> Prepared:
@@ -103,17 +105,25 @@ class Documents:
             self._waiting += 1
             try:
                 async with self._turn:
-                    await asyncio.sleep(max(0.0, self._free_at - time.perf_counter()))
+                    await asyncio.sleep(self._rest())
                     began = time.perf_counter()
                     try:
                         return self.prepare_now(text, suggest=suggest)
                     finally:
                         now = time.perf_counter()
-                        took = now - began
-                        self._free_at = now + took * (_REST if took < _HEAVY else _REST_AFTER_HEAVY)
+                        self._left -= now - began
+                        self._free_at = now + (now - began)
             finally:
                 self._waiting -= 1
         return self.prepare_now(text, suggest=suggest)
+
+    def _rest(self) -> float:
+        """Seconds to leave to known documents before the next new one: as long as the last one took, until much was
+        spent at once; then most of the time."""
+        now = time.perf_counter()
+        self._left = min(_AT_ONCE, self._left + (now - self._left_at) * _SHARE)
+        self._left_at = now
+        return max(0.0, self._free_at - now, -self._left / _SHARE)
 
     def prepare_now(self, text: str, *, suggest: bool) -> Prepared:
         """The same without waiting for anybody."""
