@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -149,10 +150,10 @@ def _tell(host: str, port: int, quiet: bool, people: SandboxProvider) -> None:
     if not quiet:
         table = Table(title=f"The sandbox: {len(PLANS)} stores and their stories", title_justify="left")
         for column in ("what", "store", "customer", "story", "id"):
-            table.add_column(column, no_wrap=column in ("what", "id"))
+            table.add_column(column, no_wrap=column in ("what", "store"), overflow="fold")
         for story in STORIES:
             table.add_row(story.what, story.store, story.customer, story.story, story.id)
-        out.print(table)
+        (out if out.is_terminal else Console(width=160)).print(table)  # a file has no width of its own
     out.print(
         f"""
 GraphiQL   http://{shown}:{port}/graphiql
