@@ -58,11 +58,15 @@ class Record:
     requested_at: datetime
     owner_hash: str | None = None
     key_hash: str | None = None
+    facts: Mapping[str, Any] | None = None
     decision: Mapping[str, Any] | None = None
     quote: Mapping[str, Any] | None = None
     amount: str | None = None
     currency: str | None = None
     policy: str | None = None
+    askers: Sequence[str] | None = None
+    approver: str | None = None
+    approval_note: str | None = None
     problem: Mapping[str, Any] | None = None
     reference: str | None = None
     job: str | None = None
@@ -78,6 +82,7 @@ class Record:
     reconcile_by: datetime | None = None
     owner: str | None = None
     lease_until: datetime | None = None
+    forgotten_at: datetime | None = None
 
     def values(self) -> dict[str, Any]:
         """As columns."""

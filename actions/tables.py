@@ -22,10 +22,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from actions.states import ACTIVE
-from schema.vocabulary import ActionKind, ActionState
+from schema.vocabulary import ActionKind, ActionState, ReturnStatus
 
 #: The layout below. A database with a greater number was written by a newer gateway.
-VERSION = 1
+VERSION = 2
 
 
 class Instant(TypeDecorator[datetime]):
@@ -47,7 +47,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _words(column: str, words: type[ActionState] | type[ActionKind]) -> str:
+def _words(column: str, words: type[ActionState] | type[ActionKind] | type[ReturnStatus]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
 
 
@@ -71,6 +71,8 @@ actions = Table(
     Column("key_hash", String(64), unique=True),
     Column("input_hash", String(64), nullable=False),
     Column("request", JSON, nullable=False),
+    #: The facts it was decided on, as `policies` writes them down, so that it can be decided again under other rules.
+    Column("facts", JSON(none_as_null=True)),
     Column("decision", JSON(none_as_null=True)),
     Column("quote", JSON(none_as_null=True)),
     #: What it gives back to the customer, for the counters; a decimal number as text.
@@ -79,6 +81,11 @@ actions = Table(
     Column("summary", Text, nullable=False),
     #: Who asked, sealed.
     Column("actor", Text, nullable=False),
+    #: Keyed hashes of everybody behind the asking: none of them may approve it.
+    Column("askers", JSON(none_as_null=True)),
+    #: Who agreed to it or turned it down, sealed, with the words they gave for it, sealed too.
+    Column("approver", Text),
+    Column("approval_note", Text),
     #: Digest of the policy that decided.
     Column("policy", String(128)),
     Column("problem", JSON(none_as_null=True)),
@@ -102,6 +109,8 @@ actions = Table(
     #: Which claim of which gateway works on it, and until when nobody else may.
     Column("owner", String(120)),
     Column("lease_until", Instant),
+    #: When everything personal was taken out of the row: what is left is a tombstone, by which the key still answers.
+    Column("forgotten_at", Instant),
     CheckConstraint(_words("state", ActionState), name="actions_state"),
     CheckConstraint(_words("kind", ActionKind), name="actions_kind"),
     Index("actions_newest", "requested_at", "id"),
@@ -145,7 +154,23 @@ held_returns = Table(
     Column("resolution", String(32), nullable=False),
     Column("fees", JSON, nullable=False),
     Column("requested_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    #: The action that paid for it.
+    Column("refunded_by", String(36), ForeignKey("actions.id")),
+    CheckConstraint(_words("status", ReturnStatus), name="held_returns_status"),
     Index("held_returns_of_order", "store", "order"),
+)
+#: Only ever added to.
+held_return_moves = Table(
+    "held_return_moves",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("action", String(36), ForeignKey("held_returns.action"), nullable=False, index=True),
+    Column("after", String(32), nullable=False),
+    Column("at", Instant, nullable=False),
+    #: Who, sealed.
+    Column("by", Text, nullable=False),
+    CheckConstraint(_words("after", ReturnStatus), name="held_return_moves_after"),
 )
 held_return_lines = Table(
     "held_return_lines",
@@ -157,6 +182,24 @@ held_return_lines = Table(
     Column("reason", String(32), nullable=False),
     Column("condition", String(32)),
     Column("note", Text),
+)
+
+#: What somebody outside is to be told of, until they have taken it.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("action", String(36), ForeignKey("actions.id"), nullable=False, index=True),
+    #: What happened, as the receiver reads it: `action.awaiting_approval`.
+    Column("event", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    #: Null once it was taken, or given up.
+    Column("next_try_at", Instant),
+    Column("delivered_at", Instant),
+    Column("owner", String(120)),
+    Column("lease_until", Instant),
+    Index("notices_due", "next_try_at"),
 )
 
 #: Pauses of platforms that have no word for a pause.

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, NoReturn, TypeAl
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from platforms.errors import Unsupported
+from platforms.errors import Unreadable, Unsupported
 from schema.customer import CustomerProfile
 from schema.emails import Email
+from schema.ids import parse_id
 from schema.order import Order, OrderLine
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
 from schema.provenance import Capability, Source, Store, StoreHealth
-from schema.returns import Return
+from schema.returns import Refund, Return
 from schema.scalars import CurrencyCode
 from schema.subscription import Subscription
-from schema.values import Fee
+from schema.values import Fee, Money
 from schema.vocabulary import (
     ActionKind,
     CancelReason,
@@ -30,6 +31,7 @@ from schema.vocabulary import (
     ItemCondition,
     OrderStatus,
     RefundChoice,
+    RefundStatus,
     RequestedResolution,
     ReturnReason,
     ReturnStatus,
@@ -99,6 +101,7 @@ class Operation(Enum):
     SUBSCRIPTIONS_OF_ORDERS = "subscriptions_of_orders"
     CANCEL_ORDER = "cancel_order"
     RETURN_ORDER = "return_order"
+    REFUND_ORDER = "refund_order"
     PAUSE_SUBSCRIPTION = "pause_subscription"
     RESUME_SUBSCRIPTION = "resume_subscription"
     CANCEL_SUBSCRIPTION = "cancel_subscription"
@@ -108,11 +111,12 @@ class Operation(Enum):
 ACTIONS: Mapping[ActionKind, Operation] = {
     ActionKind.CANCEL_ORDER: Operation.CANCEL_ORDER,
     ActionKind.RETURN_ORDER: Operation.RETURN_ORDER,
+    ActionKind.REFUND_ORDER: Operation.REFUND_ORDER,
     ActionKind.PAUSE_SUBSCRIPTION: Operation.PAUSE_SUBSCRIPTION,
     ActionKind.RESUME_SUBSCRIPTION: Operation.RESUME_SUBSCRIPTION,
     ActionKind.CANCEL_SUBSCRIPTION: Operation.CANCEL_SUBSCRIPTION,
 }
-ORDER_ACTIONS: tuple[ActionKind, ...] = (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER)
+ORDER_ACTIONS: tuple[ActionKind, ...] = (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER)
 LINE_ACTIONS: tuple[ActionKind, ...] = (ActionKind.RETURN_ORDER,)
 SUBSCRIPTION_ACTIONS: tuple[ActionKind, ...] = (
     ActionKind.PAUSE_SUBSCRIPTION,
@@ -225,6 +229,57 @@ class ReturnOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundedLine:
+    line: OrderLine
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAsk:
+    """What is to be paid for back, before anybody knows how much that is. `order` carries `ORDER_FACTS`."""
+
+    order: Order
+    lines: tuple[RefundedLine, ...] = ()
+    #: What is left of the shipping as well.
+    shipping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSum:
+    """What a `RefundAsk` comes to by the platform's own arithmetic; all in the customer's currency.
+
+    `total` is `items` and `tax` and `shipping` together, and never more than the order's `refundable`.
+    """
+
+    #: The goods without `tax`; with it where the platform does not tell it apart (`tax` is None).
+    items: Money
+    total: Money
+    tax: Money | None = None
+    shipping: Money | None = None
+    #: The platform may come to a slightly other sum.
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Pay money back, or record it as paid. The policy has allowed it, the caps hold. `order` as in `CancelOrder`."""
+
+    action_id: str
+    order: Order
+    #: All that is paid back, in the customer's currency; greater than zero. The platform must not pay more or less.
+    amount: Money
+    #: What it is for; empty where an amount was asked for.
+    lines: tuple[RefundedLine, ...]
+    #: The part of `amount` that is shipping.
+    shipping: Money | None
+    #: ORIGINAL_PAYMENT or STORE_CREDIT.
+    destination: RefundChoice
+    reason: str
+    #: Ids (`Refund.id`) of the refunds that were there when it was asked for: none of them is this one.
+    refunds_before: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class PauseSubscription:
     action_id: str
     subscription: Subscription
@@ -247,7 +302,9 @@ class CancelSubscription:
     reason: str
 
 
-Request: TypeAlias = CancelOrder | ReturnOrder | PauseSubscription | ResumeSubscription | CancelSubscription
+Request: TypeAlias = (
+    CancelOrder | ReturnOrder | RefundOrder | PauseSubscription | ResumeSubscription | CancelSubscription
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +502,17 @@ class Platform(ABC):
         """Ask the platform to take goods back; where it keeps no returns, leave word of the gateway's own record."""
         self._unsupported(Operation.RETURN_ORDER)
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """What goods and shipping come to, asked of the platform where it tells, else worked out as it would.
+
+        Only reads. Every platform that has `refund_order` has this.
+        """
+        self._unsupported(Operation.REFUND_ORDER)
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """Pay money back. `reference` of what is done is the native id of the refund (the last part of `Refund.id`)."""
+        self._unsupported(Operation.REFUND_ORDER)
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         self._unsupported(Operation.PAUSE_SUBSCRIPTION)
 
@@ -470,15 +538,29 @@ class Platform(ABC):
                 )
                 return Done() if order is not None and order.status is OrderStatus.CANCELLED else None
             case ReturnOrder():
-                order = (await self.orders([request.order.source.native_id], ORDER_FACTS)).get(
-                    request.order.source.native_id
-                )
-                found = matching_return(order.returns or () if order else (), request, since)
+                returns = (await self._order_now(request.order)).returns
+                if returns is None:
+                    raise Unreadable("the returns of the order could not be read", store=self.config.id)
+                found = matching_return(returns, request, since)
                 return Done(found.source.native_id) if found else None
+            case RefundOrder():
+                refunds = (await self._order_now(request.order)).refunds
+                if refunds is None:
+                    raise Unreadable("the refunds of the order could not be read", store=self.config.id)
+                paid = matching_refund(refunds, request, since)
+                return Done(parse_id(paid.id).parts[-1]) if paid else None
             case PauseSubscription() | ResumeSubscription() | CancelSubscription():
                 native = request.subscription.source.native_id
                 now = (await self.subscriptions([native], SubscriptionParts.NONE)).get(native)
                 return Done() if now is not None and now.status in _WANTED[type(request)] else None
+
+    async def _order_now(self, order: Order) -> Order:
+        """An order read again with all the facts. Raises `Unreadable`: it is gone, so nothing can be said of it."""
+        native = order.source.native_id
+        found = (await self.orders([native], ORDER_FACTS)).get(native)
+        if found is None:
+            raise Unreadable("the order can no longer be read", store=self.config.id)
+        return found
 
     def _unsupported(self, operation: Operation) -> NoReturn:
         action = next((kind for kind, op in ACTIONS.items() if op is operation), None)
@@ -510,6 +592,19 @@ def matching_return(returns: Iterable[Return], request: ReturnOrder, since: date
     for found in returns:
         lines = sorted((line.line.native_id, line.quantity) for line in found.lines)
         if found.status in _RETURN_STANDS and found.requested_at >= since - CLOCK_SKEW and lines == wanted:
+            return found
+    return None
+
+
+def matching_refund(refunds: Iterable[Refund], request: RefundOrder, since: datetime) -> Refund | None:
+    """A refund of just this amount, made since then, that did not fail and was not there before it was asked for."""
+    for found in refunds:
+        if (
+            found.id not in request.refunds_before
+            and found.status is not RefundStatus.FAILED
+            and found.created_at >= since - CLOCK_SKEW
+            and found.amount.presentment == request.amount
+        ):
             return found
     return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from platforms.base import RefundSum
 from schema.order import Order, OrderLine
 from schema.provenance import Store
 from schema.subscription import Subscription
@@ -38,7 +39,13 @@ class Asked:
     resolution: RequestedResolution | None = None
     #: Left out: back to where the money came from.
     refund: RefundChoice | None = None
+    #: Of a refund: what is to be paid back, in the customer's currency, and what the platform says it is made of.
     amount: Money | None = None
+    sum: RefundSum | None = None
+    #: What of the order this gateway has paid back or is paying back, by its own ledger; in the customer's currency.
+    paid_here: Decimal = Decimal(0)
+    #: The store shows a refund that is not ours and was not there when this was first asked for.
+    refunded_outside: bool = False
     #: The first day on which a paused subscription may bill again, in the store's time zone.
     until: date | None = None
     #: The word of a cancelled order, or the text of a cancelled subscription.

@@ -92,6 +92,18 @@ class Action(Node):
         return cast("Node | None", info.context.loaders.node(self.target_id, info))
 
 
+@strawberry.type(description="Something that happened to an order: at the store, in the policy, or to an action.")
+class TimelineEntry:
+    at: datetime
+    kind: str = strawberry.field(
+        description="A stable word: ORDER_PLACED, SHIPPED, DELIVERED, RETURN_REQUESTED, REFUNDED, ORDER_CANCELLED, "
+        "ACTION_DECIDED, ACTION_APPROVED, ACTION_SUCCEEDED and so on."
+    )
+    text: str = strawberry.field(description="One sentence for people; no names and no addresses.")
+    actor: Actor | None = None
+    action: Action | None = None
+
+
 @strawberry.interface(
     description="Every mutation answers with a payload: what is now true, the action, and the problem if there is one."
 )
@@ -115,8 +127,25 @@ class ReturnOrderPayload(ActionResult):
 
 
 @strawberry.type
+class RefundOrderPayload(ActionResult):
+    order: Order | None = None
+    refund: Refund | None = None
+
+
+@strawberry.type
 class SubscriptionPayload(ActionResult):
     subscription: Subscription | None = None
+
+
+@strawberry.type(description="What an action came to, whatever kind it is; its target is read fresh.")
+class ActionPayload(ActionResult):
+    pass
+
+
+@strawberry.type(description="A return that is held here, as it stands now.")
+class ReturnPayload:
+    return_record: Return | None = None
+    problem: Problem | None = None
 
 
 @strawberry.type(description="What would happen, without doing it.")
@@ -125,6 +154,10 @@ class Preview:
     decision: Decision | None = None
     problem: Problem | None = None
     quote: Quote | None = None
+    token: str | None = strawberry.field(
+        default=None, description="`confirm` turns it into exactly this, once; null where that would be refused."
+    )
+    expires_at: datetime | None = strawberry.field(default=None, description="After that the token is of no use.")
 
 
 @strawberry.type(description="Who is asking, as the gateway sees it.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
 import strawberry
 
+from schema.scalars import CurrencyCode
 from schema.vocabulary import (
     ActionKind,
     ActionState,
@@ -47,6 +49,29 @@ class ReturnOrderInput:
 
 
 @strawberry.input
+class RefundLineInput:
+    line_id: strawberry.ID
+    quantity: int
+
+
+@strawberry.input(
+    description="Lines, shipping, or both; or else an amount that stands for itself. Amounts are in the currency the "
+    "customer paid in, which currencyCode repeats."
+)
+class RefundOrderInput:
+    order_id: strawberry.ID
+    currency_code: CurrencyCode
+    reason: str
+    lines: list[RefundLineInput] | None = None
+    amount: Decimal | None = None
+    shipping: bool = strawberry.field(default=False, description="Pay back what is left of the shipping as well.")
+    destination: RefundChoice = RefundChoice.ORIGINAL_PAYMENT
+    return_id: strawberry.ID | None = strawberry.field(
+        default=None, description="A return held here that this pays for: it is closed with the refund."
+    )
+
+
+@strawberry.input
 class PauseSubscriptionInput:
     subscription_id: strawberry.ID
     until: date | None = strawberry.field(default=None, description="The first day on which it may bill again.")
@@ -67,6 +92,7 @@ class CancelSubscriptionInput:
 class PreviewInput:
     cancel_order: CancelOrderInput | None = strawberry.UNSET
     return_order: ReturnOrderInput | None = strawberry.UNSET
+    refund_order: RefundOrderInput | None = strawberry.UNSET
     pause_subscription: PauseSubscriptionInput | None = strawberry.UNSET
     resume_subscription: ResumeSubscriptionInput | None = strawberry.UNSET
     cancel_subscription: CancelSubscriptionInput | None = strawberry.UNSET

@@ -380,3 +380,18 @@ class ConflictKind(Enum):
     IN_PROGRESS = "IN_PROGRESS"
     FACTS_CHANGED = "FACTS_CHANGED"
     KEY_REUSED_WITH_DIFFERENT_INPUT = "KEY_REUSED_WITH_DIFFERENT_INPUT"
+    PREVIEW_REQUIRED = "PREVIEW_REQUIRED"
+
+
+@strawberry.enum(description="What a person found out about an action whose outcome the gateway could not.")
+class ActionOutcome(Enum):
+    HAPPENED = "HAPPENED"
+    DID_NOT_HAPPEN = "DID_NOT_HAPPEN"
+
+
+@strawberry.enum(description="How a return that is held here moves on.")
+class HeldReturnStep(Enum):
+    IN_TRANSIT = "IN_TRANSIT"
+    RECEIVED = "RECEIVED"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"

@@ -23,6 +23,9 @@ from platforms.base import (
     Pending,
     Person,
     Platform,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
     Request,
     ResumeSubscription,
     ReturnedLine,
@@ -126,6 +129,8 @@ async def request(store: Platform, world: World, action: ActionKind, id: str) ->
             found = await order(store, id)
             line = ReturnedLine(found.lines[0], 1, ReturnReason.UNWANTED)
             return ReturnOrder("act-2", found, (line,), RequestedResolution.REFUND)
+        case ActionKind.REFUND_ORDER:
+            return await refund_of_a_line(store, await order(store, id))
         case ActionKind.PAUSE_SUBSCRIPTION:
             return PauseSubscription("act-3", await subscription(store, id), until)
         case ActionKind.RESUME_SUBSCRIPTION:
@@ -135,6 +140,24 @@ async def request(store: Platform, world: World, action: ActionKind, id: str) ->
         case ActionKind.CANCEL_SUBSCRIPTION:
             return CancelSubscription("act-5", await subscription(store, id), "No longer needed")
     raise AssertionError(action)
+
+
+async def refund_of_a_line(store: Platform, found: Order) -> RefundOrder:
+    """One unit of the first line that can be paid back, for what the platform says it comes to; nothing is sent.
+
+    A platform that pays back sums only, not lines, refuses the lines with `Unsupported`: then it is one unit of money.
+    """
+    before = frozenset(refund.id for refund in found.refunds or ())
+    left = found.totals.refundable.presentment
+    line = next((one for one in found.lines if one.quantity.refundable != 0), None)
+    lines: tuple[RefundedLine, ...] = (RefundedLine(line, 1),) if line is not None else ()
+    try:
+        amount = (await store.refund_sum(RefundAsk(found, lines))).total if lines else Money.of("1", left.currency_code)
+    except Unsupported:
+        lines, amount = (), Money.of("1", left.currency_code)
+    return RefundOrder(
+        "act-6", found, amount, lines, None, RefundChoice.ORIGINAL_PAYMENT, "Damaged", refunds_before=before
+    )
 
 
 async def do(store: Platform, asked: Request) -> Any:
@@ -153,6 +176,8 @@ async def send(store: Platform, asked: Request) -> Any:
             return await store.cancel_order(asked)
         case ReturnOrder():
             return await store.return_order(asked)
+        case RefundOrder():
+            return await store.refund_order(asked)
         case PauseSubscription():
             return await store.pause_subscription(asked)
         case ResumeSubscription():
