@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from platforms.base import (
+    CLOCK_SKEW,
     CancelOrder,
     Done,
     OrdersQuery,
@@ -22,6 +26,9 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ReturnOrder,
     Row,
@@ -29,17 +36,19 @@ from platforms.base import (
     StoreConfig,
 )
 from platforms.bigcommerce import mapping, wire
-from platforms.errors import MissingScope, PlatformError, Refused, Unreadable
+from platforms.errors import MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.secrets import SecretText
 from platforms.transport import Budget, Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
+from schema.ids import make_id
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
 from schema.provenance import RateBudget, StoreHealth
-from schema.vocabulary import ActionKind, PaymentStatus
+from schema.values import Money
+from schema.vocabulary import ActionKind, PaymentStatus, RefundChoice, RefundStatus
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -51,6 +60,11 @@ _MOST_PAGES = 20
 #: So many orders are read at a time, since each is a call of its own.
 _AT_ONCE = 5
 _SECOND = timedelta(seconds=1)
+_ZERO, _CENT = Decimal(0), Decimal("0.01")
+_REFUND = ActionKind.REFUND_ORDER
+#: So much of a reason is sent, so that the action's mark has room behind it.
+_REASON = 900
+_MARKED = re.compile(r"\(Aftersale action [^)]+\)")
 _NEEDS_LINES = OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS
 
 
@@ -105,9 +119,12 @@ class BigCommerce(Platform):
         ActionKind.RETURN_ORDER: (
             "BigCommerce has no returns: the gateway keeps the record and adds it to the order's staff notes."
         ),
+        ActionKind.REFUND_ORDER: (
+            "A payment whose provider cannot pay back through BigCommerce is only booked: its `moneyMoved` is NO."
+        ),
     }
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = dict.fromkeys(
-        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), (wire.ORDERS_WRITE,)
+        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER), (wire.ORDERS_WRITE,)
     )
     never_known: ClassVar[frozenset[str]] = frozenset(
         {
@@ -158,6 +175,8 @@ class BigCommerce(Platform):
         #: What the store told of itself; None: not asked yet, or it would not say.
         self._about: wire.StoreRow | None = None
         self._about_lock = asyncio.Lock()
+        #: One refund at a time on an order, by its id; one that nobody waits for goes by itself.
+        self._refunding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # -- the store itself
 
@@ -478,8 +497,83 @@ class BigCommerce(Platform):
             raise Refused("the store took the call and left the staff notes as they were", store=self.config.id)
         return Done()
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """Quoted by the store: the goods in one quote, what is left of the shipping in another."""
+        native, most = ask.order.source.native_id, ask.order.totals.refundable.presentment
+        code = most.currency_code
+        lines = [wire.of_line(one.line.native_id, one.quantity) for one in ask.lines]
+        to = await self._shipping_left(native) if ask.shipping else {}
+        carried = [wire.of_shipping(address, left) for address, left in to.items()]
+        goods, shipping = await _together(self._quoted(native, lines), self._quoted(native, carried))
+        # Should the store add tax to what was given with tax, no more is due than was paid.
+        sent = min(shipping.total_refund_amount, sum(to.values(), _ZERO))
+        sent = max(min(sent, most.amount - goods.total_refund_amount), _ZERO)
+        return RefundSum(
+            items=Money.of(goods.total_refund_amount - goods.total_refund_tax_amount, code),
+            tax=Money.of(goods.total_refund_tax_amount, code),
+            shipping=Money.of(sent, code) if ask.shipping else None,
+            total=Money.of(goods.total_refund_amount + sent, code),
+        )
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """Quoted once more, then paid back in one of that quote's ways; one at a time on an order."""
+        native = request.order.source.native_id
+        async with self._refunding.setdefault(native, asyncio.Lock()):
+            items = await self._refunded(request, f"{request.reason[:_REASON]} {_refund_mark(request)}".strip())
+            quote = await self._quoted(native, items)
+            body = _refund(request, items, quote, self.config.id)
+            made = await self._write(
+                wire.refund(native, body), lambda reply: wire.single(wire.RefundRow, reply, "the refund"), _REFUND
+            )
+        if mapping.refund_status(made) is RefundStatus.FAILED:
+            raise Refused("the payment's provider declined to pay back", store=self.config.id)
+        return Done(str(made.id))
+
+    async def _refunded(self, request: RefundOrder, reason: str) -> list[Mapping[str, object]]:
+        """The items of a refund: units of lines, shipping by its addresses, and a sum where no line is named."""
+        native = request.order.source.native_id
+        items = [wire.of_line(one.line.native_id, one.quantity, reason) for one in request.lines]
+        carried = request.shipping.amount if request.shipping else _ZERO
+        if carried > 0:
+            rest = carried
+            for address, left in (await self._shipping_left(native)).items():
+                if (part := min(left, rest)) > 0:
+                    items.append(wire.of_shipping(address, part, reason))
+                    rest -= part
+            if rest > 0:
+                raise Refused("less of the shipping is left to be paid back", store=self.config.id)
+        if not request.lines and request.amount.amount > carried:
+            items.append(wire.of_order(native, request.amount.amount - carried, reason))
+        return items
+
+    async def _shipping_left(self, native: str) -> Mapping[int, Decimal]:
+        """What was paid for shipping to each address, less what was paid back of it."""
+        to, refunds = await _together(
+            self._all_rows(lambda page: wire.shipping_addresses(native, page), wire.ShippedTo, "addresses"),
+            self._all_listed(lambda page: wire.refunds_of([native], page), wire.RefundRow, "refunds"),
+        )
+        left = {one.id: one.cost_inc_tax for one in to}
+        for refund in refunds:
+            if refund.order_id == int(native) and mapping.refund_status(refund) is not RefundStatus.FAILED:
+                for item in refund.items:
+                    if item.item_type == "SHIPPING" and item.item_id in left:
+                        left[item.item_id] -= item.requested_amount or left[item.item_id]
+        return {address: amount for address, amount in left.items() if amount > 0}
+
+    async def _quoted(self, native: str, items: Sequence[Mapping[str, object]]) -> wire.Quote:
+        if not items:
+            return wire.Quote(total_refund_amount=_ZERO)
+        # Only a right to write lets it through, so a refusal says as much of paying back.
+        call = wire.refund_quote(native, items)
+        return await self._write(call, lambda reply: wire.single(wire.Quote, reply, "the quote"), _REFUND)
+
     async def happened(self, request: Request, since: datetime) -> Done | None:
-        """By the marks this adapter leaves: the order's status, the line with the action's id in the staff notes."""
+        """By the marks this adapter leaves: the order's status, the line with the action's id in the staff notes, the
+        action's id in the reason of a refund."""
+        if isinstance(request, RefundOrder):
+            native = request.order.source.native_id
+            rows = await self._all_listed(lambda page: wire.refunds_of([native], page), wire.RefundRow, "refunds")
+            return _refund_made([row for row in rows if row.order_id == int(native)], request, since, self.config.id)
         if not isinstance(request, CancelOrder | ReturnOrder):
             return await super().happened(request, since)
         try:
@@ -596,6 +690,75 @@ def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
         and (query.placed_after is None or at >= query.placed_after)
         and (query.placed_before is None or at < query.placed_before)
     )
+
+
+# ----------------------------------------------------------------------------------------------------------- refunds
+
+
+def _refund_mark(request: RefundOrder) -> str:
+    return f"(Aftersale action {request.action_id})"
+
+
+def _refund_made(rows: Iterable[wire.RefundRow], request: RefundOrder, since: datetime, store: str) -> Done | None:
+    """The refund that bears the action's mark. That a store keeps the reason of an item is unverified: without a mark,
+    one of just this amount since then."""
+    standing = [row for row in rows if mapping.refund_status(row) is not RefundStatus.FAILED]
+    for row in standing:
+        if _refund_mark(request) in mapping.said_of_refund(row):
+            return Done(str(row.id))
+    for row in standing:
+        if (
+            make_id("Refund", store, str(row.order_id), str(row.id)) not in request.refunds_before
+            and not _MARKED.search(mapping.said_of_refund(row))
+            and wire.known_instant(row.created, "refund.created") >= since - CLOCK_SKEW
+            and mapping.refund_amount(row) == request.amount.amount
+        ):
+            return Done(str(row.id))
+    return None
+
+
+def _refund(
+    request: RefundOrder, items: Sequence[Mapping[str, object]], quote: wire.Quote, store: str
+) -> Mapping[str, object]:
+    """What is sent: payments that come to just the amount. Raises `Refused` where the quote comes to less than that,
+    or offers no way that is meant; `Unsupported` where there is no credit to be had."""
+    amount, quoted = request.amount.amount, quote.total_refund_amount
+    if amount != amount.quantize(_CENT):
+        raise Refused("the store pays back to the cent", store=store)
+    if quoted < amount:
+        raise Refused(f"the store pays back at most {quoted} for this", store=store)
+    payments, rest = [], amount
+    for option in _way(request, quote, store):
+        if (part := min(option.amount, rest)) > 0:
+            payments.append({"provider_id": option.provider_id, "amount": float(part), "offline": option.offline})
+            rest -= part
+    if rest > 0:
+        raise Refused("the store's payments cannot pay all of it back", store=store)
+    body: dict[str, object] = {"items": items, "payments": payments}
+    if quoted > amount:  # something is kept back
+        tax = (quote.total_refund_tax_amount * amount / quoted).quantize(_CENT)
+        body["merchant_calculated_override"] = {"total_amount": float(amount), "total_tax": float(tax)}
+    return body
+
+
+def _way(request: RefundOrder, quote: wire.Quote, store: str) -> Sequence[wire.PaymentOption]:
+    """The way the customer paid, through its provider if it can, else booked; credit only where it is asked for, or was
+    what the order was paid with. "custom" is what a store books that was paid outside."""
+    ways = [way for way in quote.refund_methods if way]
+    credit = [way for way in ways if all(one.provider_id == "storecredit" for one in way)]
+    if request.destination is RefundChoice.STORE_CREDIT:
+        if not credit:
+            raise Unsupported("this order cannot be paid back as store credit", action=_REFUND, store=store)
+        return credit[0]
+    paid = [way for way in ways if way not in credit and not any(one.provider_id == "custom" for one in way)]
+    raw = request.order.source.raw_values or {}
+    if not paid and Decimal(str(raw.get("store_credit_amount") or 0)) >= request.amount.amount:
+        paid = credit
+    paid += [way for way in ways if way not in credit and way not in paid]
+    if not paid:
+        raise Refused("the store offers no way to pay this order back", store=store)
+    # The first of those that ask the provider for the most; sorting is stable.
+    return max(paid, key=lambda way: sum((one.amount for one in way if not one.offline), _ZERO))
 
 
 # ------------------------------------------------------------------------------------------------------------- notes

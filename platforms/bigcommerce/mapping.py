@@ -197,6 +197,7 @@ def order(
                 "payment_status": row.payment_status,
                 "payment_method": row.payment_method,
                 "payment_provider_id": str(row.payment_provider_id or ""),
+                "store_credit_amount": str(row.store_credit_amount),
                 "order_source": row.order_source,
                 "external_order_id": row.external_order_id,
                 "currency_code": row.currency_code,
@@ -380,6 +381,20 @@ def refund_amount(row: wire.RefundRow) -> Decimal:
     return sum((payment.amount for payment in row.payments if not payment.is_declined), Decimal(0))
 
 
+def said_of_refund(row: wire.RefundRow) -> str:
+    """The reason of the refund and those of its items: which of them a store keeps is unverified."""
+    return "\n".join(filter(None, (row.reason, *(item.reason for item in row.items))))
+
+
+_MARK = re.compile(r"\s*\(Aftersale action [^)]+\)")
+
+
+def refund_reason(row: wire.RefundRow) -> str | None:
+    """Without the action's mark."""
+    told = row.reason or next((item.reason for item in row.items if item.reason), None) or ""
+    return _MARK.sub("", told) or None
+
+
 def refund_status(row: wire.RefundRow) -> RefundStatus:
     failed = bool(row.payments) and all(payment.is_declined for payment in row.payments)
     return RefundStatus.FAILED if failed else RefundStatus.COMPLETED
@@ -431,7 +446,7 @@ def _refund(row: wire.RefundRow, lines: Mapping[str, OrderLine], money: MoneyOf,
             for item in row.items
             if item.item_type == "PRODUCT" and str(item.item_id) in lines
         ],
-        reason=row.reason or None,
+        reason=refund_reason(row),
     )
 
 

@@ -63,6 +63,8 @@ class Shop:
     shipments: dict[int, list[Body]] = field(default_factory=dict)
     shipping_addresses: dict[int, list[Body]] = field(default_factory=dict)
     refunds: dict[int, Body] = field(default_factory=dict)
+    #: Which provider an order was paid through, where it is not the card's.
+    providers: dict[int, str] = field(default_factory=dict)
     customers: dict[int, Body] = field(default_factory=dict)
     catalog: dict[int, Body] = field(default_factory=dict)
     #: The store's setting for stock when an order is cancelled.
@@ -139,6 +141,16 @@ class Simulator:
         self.calls: list[Received] = []
         #: Every call that could change the store.
         self.writes: list[Received] = []
+        #: Payments of these providers are only booked when they are paid back.
+        self.offline_providers = {"bankdeposit"}
+        #: Providers that turn a repayment down.
+        self.declining: set[str] = set()
+        #: Whether the service that works out taxes answers.
+        self.tax_service = True
+        #: Whether tax is added to an amount given for shipping, and whether a refund keeps the reasons of its items:
+        #: the reference leaves both open.
+        self.adds_tax_to_shipping = False
+        self.keeps_reasons = True
         self._window_began: datetime | None = None
         self._spent = 0
 
@@ -167,7 +179,7 @@ class Simulator:
             scope["method"], below, query, body, answer.status, json.loads(content) if content and not html else None
         )
         self.calls.append(received)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not below.endswith("/refund_quotes"):
             self.writes.append(received)
         sent = {} if self.loaded or self.wall else limits
         if answer.status != 204:
@@ -465,6 +477,157 @@ class Simulator:
         ]
         return self._v3_list(sorted(rows, key=lambda row: int(row["id"])), query)
 
+    def quote_refund(self, order: int, *, query: dict[str, str], body: Body) -> _Answer:
+        """What it comes to, at most what is left of the order, and the ways to pay that back."""
+        total, tax, asked = self._worth(order, body.get("items"))
+        ways = self._ways(order, total)
+        answer: Body = {
+            "order_id": order,
+            "total_refund_amount": _number(total),
+            "total_refund_tax_amount": _number(tax),
+            "order_level_refund_amount": 0,
+            "rounding": 0,
+            "adjustment": _number(total - asked),
+            "tax_inclusive": True,
+            "refund_methods": ways,
+        }
+        return _Answer(201, {"data": answer, "meta": {}})
+
+    def create_refund(self, order: int, *, query: dict[str, str], body: Body) -> _Answer:
+        """Payments have to be those of one way of the quote, and come to its total or to the merchant's own."""
+        total, tax, _ = self._worth(order, body.get("items"))
+        if not self.tax_service:
+            failed = {"order_id": order, "status": 503, "error": "Tax service gone away"}
+            raise _Answer(503, {"data": [failed], "meta": {}})
+        payments, own = body.get("payments") or [], body.get("merchant_calculated_override")
+        ways = self._ways(order, total)
+        if own is not None:
+            if not 0 < Decimal(str(own["total_amount"])) <= self._left(order):
+                raise self._refused("The refund amount is more than what is refundable.")
+            total, tax = Decimal(str(own["total_amount"])), Decimal(str(own["total_tax"]))
+        if self.state.orders[order]["customer_id"] == 0 and any(
+            one["provider_id"] == "storecredit" for one in payments
+        ):
+            raise self._refused("Unable to provide store credit for a guest customer.")
+        if total <= 0 or not any(self._is_of(payments, way) for way in ways):
+            raise self._refused("The payments are none of those of a refund quote.")
+        if sum((Decimal(str(one["amount"])) for one in payments), Decimal(0)) != total:
+            raise self._refused("The payments do not match the refund amount.")
+        declined = {one["provider_id"]: one["provider_id"] in self.declining for one in payments}
+        reasons = [item.get("reason", "") for item in body["items"]]
+        made: Body = {
+            "id": self.state.new_id(),
+            "order_id": order,
+            "user_id": 0,
+            "created": iso(self.clock()),
+            "reason": next(iter(reasons), "") if self.keeps_reasons else "",
+            "total_amount": _number(total),
+            "total_tax": _number(tax),
+            "uses_merchant_override_values": own is not None,
+            "payments": [
+                {
+                    "id": self.state.new_id(),
+                    "provider_id": one["provider_id"],
+                    "amount": one["amount"],
+                    "offline": one.get("offline", False),
+                    "is_declined": declined[one["provider_id"]],
+                    "declined_message": "Do not honor" if declined[one["provider_id"]] else "",
+                }
+                for one in payments
+            ],
+            "items": [
+                {"item_type": item["item_type"], "item_id": item["item_id"]}
+                | ({"reason": item.get("reason", "")} if self.keeps_reasons else {})
+                | ({"quantity": item["quantity"]} if "quantity" in item else {"requested_amount": item["amount"]})
+                for item in body["items"]
+            ],
+        }
+        self.state.refunds[made["id"]] = made
+        if not all(declined.values()):
+            for item in body["items"]:
+                for line in self.state.products[order]:
+                    if item["item_type"] == "PRODUCT" and line["id"] == item["item_id"]:
+                        line["quantity_refunded"] += item["quantity"]
+                        line["is_refunded"] = line["quantity_refunded"] == line["quantity"]
+            self._after_refund(order)
+        return _Answer(201, {"data": copy.deepcopy(made), "meta": {}})
+
+    def _refused(self, text: str) -> _Answer:
+        """The third shape of an error."""
+        return _Answer(422, {"data": [{"status": 422, "title": text, "type": _TYPE}]})
+
+    def _left(self, order: int) -> Decimal:
+        return Decimal(self.state.orders[order]["total_inc_tax"]) - self._refunded(order)
+
+    def _worth(self, order: int, items: Any) -> tuple[Decimal, Decimal, Decimal]:
+        """What items come to with tax, at most what is left; the tax; and what they come to without that bound."""
+        if order not in self.state.orders:
+            raise self._error("/v3/", 404, f"Order with {order} not found")
+        if self.state.orders[order]["payment_status"] not in ("captured", "paid", "partially refunded", "refunded"):
+            raise self._error("/v3/", 422, "The payment of this order is not settled.", {})
+        if not isinstance(items, list) or not items:
+            raise self._error("/v3/", 422, "JSON data is missing or invalid", {"items": "error.path.missing"})
+        lines = {line["id"]: line for line in self.state.products[order]}
+        total, tax = Decimal(0), Decimal(0)
+        for item in items:
+            if item["item_type"] == "PRODUCT":
+                line = lines.get(item["item_id"])
+                if line is None or not 0 < item["quantity"] <= line["quantity"] - line["quantity_refunded"]:
+                    raise self._error(
+                        "/v3/", 422, "The quantity is more than what is refundable.", {"items": "quantity"}
+                    )
+                total += Decimal(line["total_inc_tax"]) * item["quantity"] / line["quantity"]
+                tax += Decimal(line["total_tax"]) * item["quantity"] / line["quantity"]
+                continue
+            amount, known = Decimal(str(item["amount"])), order if item["item_type"] == "ORDER" else None
+            for address in self._going_to(order):
+                if item["item_type"] == "SHIPPING" and address["id"] == item["item_id"]:
+                    known, rate = address["id"], Decimal(address["cost_tax"]) / Decimal(address["cost_ex_tax"])
+                    tax += amount * rate if self.adds_tax_to_shipping else amount * rate / (1 + rate)
+                    amount += amount * rate if self.adds_tax_to_shipping else 0
+            if known != item["item_id"] or amount <= 0:
+                raise self._error("/v3/", 422, "The item is not of this order.", {"items": "item_id"})
+            total += amount
+        asked = total.quantize(Decimal("0.01"), ROUND_HALF_UP)
+        return min(asked, self._left(order)), tax, asked
+
+    def _ways(self, order: int, total: Decimal) -> list[list[Body]]:
+        """All to credit (with an account), all booked as paid outside, and the way the order was paid."""
+        row = self.state.orders[order]
+        credit = min(Decimal(row["store_credit_amount"]), total)
+        provider = self.state.providers.get(order, "stripe")
+        ways = [[("storecredit", total)]] if row["customer_id"] else []
+        paid = [one for one in ((provider, total - credit), ("storecredit", credit)) if one[1] > 0]
+        ways += [[("custom", total)], *([paid] if paid != [("storecredit", total)] else [])]
+        return [[self._option(*one) for one in way] for way in ways if total > 0]
+
+    def _option(self, provider: str, amount: Decimal) -> Body:
+        offline = provider == "custom" or provider in self.offline_providers
+        return {
+            "provider_id": provider,
+            "provider_description": provider.title(),
+            "amount": _number(amount),
+            "offline": offline,
+            "offline_provider": offline,
+            "offline_reason": "This is an offline payment provider." if offline else "",
+        }
+
+    @staticmethod
+    def _is_of(payments: list[Body], way: list[Body]) -> bool:
+        most = {one["provider_id"]: (one["amount"], one["offline"]) for one in way}
+        return all(
+            one["provider_id"] in most
+            and one["amount"] <= most[one["provider_id"]][0]
+            and one.get("offline", False) == most[one["provider_id"]][1]
+            for one in payments
+        )
+
+    def _after_refund(self, order: int) -> None:
+        row = self.state.orders[order]
+        whole = self._refunded(order) >= Decimal(row["total_inc_tax"])
+        self.set_status(order, 4 if whole else 14)
+        row["payment_status"] = "refunded" if whole else "partially refunded"
+
     def refund(
         self,
         order: int,
@@ -478,7 +641,7 @@ class Simulator:
         native: int | None = None,
     ) -> Body:
         """What staff do in the control panel: units of lines are paid back; the goods are not put back into stock."""
-        row, amount, tax = self.state.orders[order], Decimal(0), Decimal(0)
+        amount, tax = Decimal(0), Decimal(0)
         for line in self.state.products[order]:
             units = lines.get(line["id"], 0)
             amount += Decimal(line["total_inc_tax"]) * units / line["quantity"]
@@ -512,9 +675,7 @@ class Simulator:
         }
         self.state.refunds[made["id"]] = made
         if not declined:
-            whole = self._refunded(order) >= Decimal(row["total_inc_tax"])
-            self.set_status(order, 4 if whole else 14)
-            row["payment_status"] = "refunded" if whole else "partially refunded"
+            self._after_refund(order)
         return made
 
     def _refunded(self, order: int) -> Decimal:
@@ -605,6 +766,8 @@ _ROUTES: Final = (
     ("GET", r"/v2/orders/(\d+)/shipping_?addresses", "store_v2_orders", "list_addresses"),
     ("GET", r"/v3/orders/payment_actions/refunds", "store_v2_orders", "list_refunds"),
     ("POST", r"/v3/orders/(\d+)/payment_actions/void", "store_v2_orders", "void_payment"),
+    ("POST", r"/v3/orders/(\d+)/payment_actions/refund_quotes", "store_v2_orders", "quote_refund"),
+    ("POST", r"/v3/orders/(\d+)/payment_actions/refunds", "store_v2_orders", "create_refund"),
     ("GET", r"/v3/customers", "store_v2_customers", "list_customers"),
     ("GET", r"/v3/catalog/products", "store_v2_products", "list_catalog"),
 )

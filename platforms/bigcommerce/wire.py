@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -43,6 +44,8 @@ V3_PAGE: Final = 250
 QUOTA, WINDOW_SECONDS = 150, 30
 #: The reference's bound of the notes on an order, in characters.
 NOTES_LENGTH: Final = 65535
+#: Of the reason for refunding one item.
+REASON_LENGTH: Final = 1000
 
 ORDERS_WRITE: Final = "store_v2_orders"
 #: The least scope of each folder of the API, longest first. https://developer.bigcommerce.com/docs/start/authentication
@@ -152,10 +155,44 @@ def void_payment(native: str) -> Call:
     return _send("payments.void", "POST", f"/v3/orders/{native}/payment_actions/void", None)
 
 
+def refund_quote(native: str, items: Sequence[Mapping[str, object]]) -> Call:
+    """What `items` come to, and the ways to pay that back. A POST that changes nothing: it counts as a read."""
+    asked = _send("refunds.quote", "POST", f"/v3/orders/{native}/payment_actions/refund_quotes", {"items": items})
+    return replace(asked, writes=False)
+
+
+def refund(native: str, body: Mapping[str, object]) -> Call:
+    """Pays back. The payments have to be those of a quote, to the cent; two at once on one order are not supported."""
+    return _send("refunds.create", "POST", f"/v3/orders/{native}/payment_actions/refunds", body)
+
+
+def of_line(line: str, units: int, reason: str | None = None) -> Mapping[str, object]:
+    return _item("PRODUCT", int(line), reason, quantity=units)
+
+
+def of_shipping(address: int, amount: Decimal, reason: str | None = None) -> Mapping[str, object]:
+    """Shipping goes by the address it went to. Whether the tax on it is in `amount` or added is unverified."""
+    return _item("SHIPPING", address, reason, amount=float(amount))
+
+
+def of_order(native: str, amount: Decimal, reason: str | None = None) -> Mapping[str, object]:
+    """A sum on the order as a whole; its tax is not worked out anew."""
+    return _item("ORDER", int(native), reason, amount=float(amount))
+
+
+def _item(kind: str, native: int, reason: str | None, **much: object) -> Mapping[str, object]:
+    why = {} if reason is None else {"reason": reason[:REASON_LENGTH]}
+    return {"item_type": kind, "item_id": native, **much, **why}
+
+
 def refunds_of(orders: Sequence[str], page: int) -> Call:
     """The refunds of several orders, by refund id, ascending."""
     query = [("order_id:in", ",".join(orders)), ("limit", str(V3_PAGE)), *([("page", str(page))] if page > 1 else [])]
     return _get("refunds.batch", "/v3/orders/payment_actions/refunds", query)
+
+
+def shipping_addresses(native: str, page: int) -> Call:
+    return _get("orders.addresses", f"/v2/orders/{native}/shipping_addresses", _paged(page))
 
 
 # https://developer.bigcommerce.com/docs/rest-management/customers
@@ -247,6 +284,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     coupon_discount: Decimal = Decimal(0)
     #: The reference says that it is always 0.
     refunded_amount: Decimal = Decimal(0)
+    #: What of it was paid with credit in the store.
+    store_credit_amount: Decimal = Decimal(0)
     currency_code: str = ""
     store_default_currency_code: str | None = None
     store_default_to_transactional_exchange_rate: Decimal | None = None
@@ -327,6 +366,7 @@ class RefundItem(msgspec.Struct, frozen=True):
     item_id: int
     quantity: int | None = None
     requested_amount: Decimal | None = None
+    reason: str | None = None
 
 
 class RefundPayment(msgspec.Struct, frozen=True):
@@ -345,6 +385,27 @@ class RefundRow(msgspec.Struct, frozen=True):
     reason: str | None = None
     items: list[RefundItem] = []
     payments: list[RefundPayment] = []
+
+
+class PaymentOption(msgspec.Struct, frozen=True):
+    """One payment of a way to pay back."""
+
+    provider_id: str
+    amount: Decimal
+    #: It would only be booked: somebody has to pay it by other means.
+    offline: bool = False
+
+
+class Quote(msgspec.Struct, frozen=True):
+    total_refund_amount: Decimal
+    total_refund_tax_amount: Decimal = Decimal(0)
+    #: Each a whole way to pay the sum back, of one payment or several.
+    refund_methods: list[list[PaymentOption]] = []
+
+
+class ShippedTo(msgspec.Struct, frozen=True):
+    id: int
+    cost_inc_tax: Decimal = Decimal(0)
 
 
 class CustomerAddress(msgspec.Struct, frozen=True):
@@ -449,6 +510,16 @@ class Listed(msgspec.Struct, Generic[T], frozen=True):
         return pages is not None and pages.current_page < pages.total_pages
 
 
+class Single(msgspec.Struct, Generic[T], frozen=True):
+    """One thing of v3."""
+
+    data: T
+
+
+def single(type_: type[T], reply: Reply, what: str) -> T:
+    return decode(Single[type_], reply, what).data  # type: ignore[valid-type]
+
+
 def rows(type_: type[T], reply: Reply, what: str) -> list[T]:
     """A page of a v2 list. An empty one is 204 without a body."""
     return [] if reply.status == 204 else decode(list[type_], reply, what)  # type: ignore[valid-type]
@@ -523,7 +594,8 @@ def _whole(reply: Reply, name: str) -> int | None:
 
 def scope_of(call: Call) -> str:
     """The scope a call needs, in the vendor's word."""
-    return ORDERS_WRITE if call.writes else next(scope for path, scope in _READ_SCOPES if call.path.startswith(path))
+    writes = call.writes or call.method != "GET"
+    return ORDERS_WRITE if writes else next(scope for path, scope in _READ_SCOPES if call.path.startswith(path))
 
 
 # ---------------------------------------------------------------------------------------------- what a refusal means

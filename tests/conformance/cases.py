@@ -422,7 +422,7 @@ CASES: Mapping[str, Case] = {
         profiles={"41": "ada@example.com", "42": "noah@example.com"},
         products=("301", "302", "303"),
         numbers={"5001": "5001", "#5004": "5004"},
-        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "5004"),
+        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER), "5004"),
     ),
     "medusa": Case(
         MedusaHand,

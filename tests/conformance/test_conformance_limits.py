@@ -7,7 +7,7 @@ import pytest
 from platforms.base import ACTIONS, Operation, Platform
 from platforms.registry import PLATFORMS
 from sandbox.world import PLANS
-from schema.vocabulary import ActionKind, HealthStatus, SupportLevel
+from schema.vocabulary import HealthStatus, SupportLevel
 from tests.conformance.asking import EVERY, lacks
 from tests.conformance.cases import CASES, World
 
@@ -45,7 +45,6 @@ async def test_a_capability_follows_from_the_methods(world: World, store: Platfo
             assert (capability.support, capability.note) == (SupportLevel.EMULATED, store.caveats[action])
         else:
             assert (capability.support, capability.note) == (SupportLevel.NATIVE, None)
-    assert store.capability(ActionKind.REFUND_ORDER).support is SupportLevel.UNSUPPORTED
     assert [one.action for one in store.capabilities_now()] == list(ACTIONS)
     assert world.calls == 0
 

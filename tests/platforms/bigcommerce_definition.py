@@ -28,8 +28,11 @@ ASKED = frozenset(
         ("PUT", "/v2/orders/{order_id}"),
         ("GET", "/v2/orders/{order_id}/products"),
         ("GET", "/v2/orders/{order_id}/shipments"),
+        ("GET", "/v2/orders/{order_id}/shipping_addresses"),
         ("GET", "/v3/orders/payment_actions/refunds"),
         ("POST", "/v3/orders/{order_id}/payment_actions/void"),
+        ("POST", "/v3/orders/{order_id}/payment_actions/refund_quotes"),
+        ("POST", "/v3/orders/{order_id}/payment_actions/refunds"),
         ("GET", "/v3/customers"),
         ("GET", "/v3/catalog/products"),
     }

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,10 @@ from platforms.base import (
     OrdersQuery,
     PauseSubscription,
     Person,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
+    RefundSum,
     ReturnedLine,
     ReturnOrder,
     Services,
@@ -62,6 +67,7 @@ from schema.vocabulary import (
     OrderStatus,
     PaymentStatus,
     RefundChoice,
+    RefundDestination,
     RequestedResolution,
     ReturnReason,
     SupportLevel,
@@ -909,6 +915,7 @@ async def test_what_it_can_do_follows_from_the_platform(world: World) -> None:
     assert {one.action: one.support for one in adapter.capabilities_now()} == {
         ActionKind.CANCEL_ORDER: SupportLevel.EMULATED,
         ActionKind.RETURN_ORDER: SupportLevel.EMULATED,
+        ActionKind.REFUND_ORDER: SupportLevel.EMULATED,
         ActionKind.PAUSE_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
         ActionKind.RESUME_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
         ActionKind.CANCEL_SUBSCRIPTION: SupportLevel.UNSUPPORTED,
@@ -918,6 +925,271 @@ async def test_what_it_can_do_follows_from_the_platform(world: World) -> None:
         with pytest.raises(Unsupported):
             await ask
     assert world.calls() == []
+
+
+# ------------------------------------------------------------------ refunds
+def refund(order: Order, amount: str, *lines: int, action: str = "act-6", **changed: Any) -> RefundOrder:
+    """`lines`: units of each line, in the order's own order."""
+    units = tuple(RefundedLine(line, count) for line, count in zip(order.lines, lines, strict=False) if count)
+    asked = RefundOrder(
+        action,
+        order,
+        Money.of(amount, "CAD"),
+        units,
+        None,
+        RefundChoice.ORIGINAL_PAYMENT,
+        "Arrived chipped",
+        refunds_before=frozenset(one.id for one in order.refunds or ()),
+    )
+    return replace(asked, **changed)
+
+
+def sent(world: World) -> Any:
+    """The body of the one refund that was sent."""
+    (write,) = world.simulator.writes
+    assert str(write).endswith("/payment_actions/refunds")
+    return write.body
+
+
+async def test_lines_and_shipping_are_quoted_by_the_store(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    world.calls()
+    found = await adapter.refund_sum(RefundAsk(order, (RefundedLine(order.lines[1], 1),), shipping=True))
+    assert found == RefundSum(
+        items=Money.of("24.50", "CAD"),
+        tax=Money.of("3.19", "CAD"),
+        shipping=Money.of("11.24", "CAD"),
+        total=Money.of("38.93", "CAD"),
+    )
+    quotes = ["POST /v3/orders/5002/payment_actions/refund_quotes"] * 2
+    assert sorted(world.calls()) == [
+        "GET /v2/orders/5002/shipping_addresses limit=50",
+        "GET /v3/orders/payment_actions/refunds order_id:in=5002 limit=250",
+        *quotes,
+    ]
+    only = await adapter.refund_sum(RefundAsk(order, (RefundedLine(order.lines[0], 1),)))
+    assert (only.total, only.shipping, world.calls()) == (Money.of("100.57", "CAD"), None, quotes[:1])
+    assert world.simulator.writes == []
+
+
+async def test_a_refund_is_a_quote_and_one_write_that_matches_it_to_the_cent(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    world.calls()
+    asked = refund(order, "38.93", 0, 1, shipping=Money.of("11.24", "CAD"))
+    done = await adapter.refund_order(asked)
+    reason = "Arrived chipped (Aftersale action act-6)"
+    assert sent(world) == {
+        "items": [
+            {"item_type": "PRODUCT", "item_id": 50022, "quantity": 1, "reason": reason},
+            {"item_type": "SHIPPING", "item_id": 50029, "amount": 11.24, "reason": reason},
+        ],
+        "payments": [{"provider_id": "stripe", "amount": 38.93, "offline": False}],
+    }
+    assert [call.partition(" ")[0] for call in world.calls()] == ["GET", "GET", "POST", "POST"]
+    now = await order_of(adapter, "5002")
+    assert now.refunds is not None
+    (made,) = now.refunds
+    assert done == Done(made.id.rpartition(":")[2])
+    assert (made.amount.presentment, made.money_moved, made.destination, made.reason) == (
+        Money.of("38.93", "CAD"),
+        MoneyMoved.YES,
+        RefundDestination.ORIGINAL_PAYMENT,
+        "Arrived chipped",
+    )
+    assert [(one.line.native_id, one.quantity) for one in made.lines] == [("50022", 1)]
+    # Shipping is paid back once.
+    left = await adapter.refund_sum(RefundAsk(now, (), shipping=True))
+    assert (left.shipping, left.total) == (Money.of(0, "CAD"), Money.of(0, "CAD"))
+    with pytest.raises(Refused, match="shipping"):
+        await adapter.refund_order(refund(now, "1.00", shipping=Money.of("1.00", "CAD")))
+    assert len(world.simulator.writes) == 1
+
+
+@pytest.mark.parametrize("adds_tax", [False, True])
+async def test_never_more_than_was_asked_is_paid_whatever_the_store_does_with_tax(world: World, adds_tax: bool) -> None:
+    world.simulator.adds_tax_to_shipping = adds_tax
+    adapter = world.adapter()
+    order = await order_of(adapter, "5004")
+    quoted = await adapter.refund_sum(RefundAsk(order, (), shipping=True))
+    assert quoted.total == Money.of("11.24", "CAD")
+    await adapter.refund_order(refund(order, "11.24", shipping=quoted.shipping))
+    now = await order_of(adapter, "5004")
+    assert now.refunds is not None
+    assert [one.amount.presentment.amount for one in now.refunds] == [Decimal("11.24")]
+    assert ("merchant_calculated_override" in sent(world)) is adds_tax
+
+
+async def test_what_is_kept_back_of_lines_is_told_as_the_merchants_own_sum(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    await adapter.refund_order(refund(order, "95.00", 1))
+    body = sent(world)
+    assert body["payments"] == [{"provider_id": "stripe", "amount": 95.0, "offline": False}]
+    assert body["merchant_calculated_override"] == {"total_amount": 95.0, "total_tax": 10.93}
+    now = await order_of(adapter, "5002")
+    assert now.totals.refunded.presentment.amount == 95
+
+
+async def test_a_sum_without_lines_is_one_on_the_order(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    await adapter.refund_order(refund(order, "5.00"))
+    (item,) = sent(world)["items"]
+    assert (item["item_type"], item["item_id"], item["amount"]) == ("ORDER", 5002, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "lines"),
+    [("400.00", ()), ("100.58", (1,)), ("1.005", ()), ("10.00", (9,))],
+    ids=["more than is left", "more than the line", "between two cents", "more units than there are"],
+)
+async def test_a_refund_the_store_would_not_pay_is_refused_and_not_sent(
+    world: World, amount: str, lines: tuple[int, ...]
+) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    with pytest.raises(Refused) as raised:
+        await adapter.refund_order(refund(order, amount, *lines))
+    assert raised.value.not_executed
+    assert (world.simulator.writes, world.shop.orders[5002]["status_id"]) == ([], 2)
+
+
+async def test_an_authorised_payment_is_not_paid_back(world: World) -> None:
+    adapter = world.adapter()
+    order = await order_of(adapter, "5003")
+    with pytest.raises(Refused):
+        await adapter.refund_order(refund(order, "1.00"))
+    assert world.simulator.writes == []
+
+
+async def test_what_was_paid_outside_is_only_booked(world: World) -> None:
+    world.shop.providers[5002] = "bankdeposit"
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    await adapter.refund_order(refund(order, "5.00"))
+    assert sent(world)["payments"] == [{"provider_id": "bankdeposit", "amount": 5.0, "offline": True}]
+    now = await order_of(adapter, "5002")
+    assert now.refunds is not None
+    assert [(one.money_moved, one.destination) for one in now.refunds] == [(MoneyMoved.NO, RefundDestination.MANUAL)]
+
+
+async def test_what_was_paid_partly_with_credit_goes_back_the_way_it_came(world: World) -> None:
+    world.shop.orders[5002]["store_credit_amount"] = "20.0000"
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    await adapter.refund_order(refund(order, "100.57", 1))
+    assert sent(world)["payments"] == [
+        {"provider_id": "stripe", "amount": 80.57, "offline": False},
+        {"provider_id": "storecredit", "amount": 20.0, "offline": False},
+    ]
+
+
+async def test_an_order_paid_with_credit_is_paid_back_as_credit_and_no_other_is(world: World) -> None:
+    adapter = world.adapter()
+    world.shop.orders[5004]["store_credit_amount"] = "32.4300"
+    await adapter.refund_order(refund(await order_of(adapter, "5004"), "5.00"))
+    assert [one["provider_id"] for one in sent(world)["payments"]] == ["storecredit"]
+    world.simulator.writes.clear()
+    await adapter.refund_order(refund(await order_of(adapter, "5002"), "5.00"))
+    assert [one["provider_id"] for one in sent(world)["payments"]] == ["stripe"]
+
+
+async def test_store_credit_is_paid_to_an_account_and_unsupported_for_a_guest(world: World) -> None:
+    adapter = world.adapter()
+    credit = RefundChoice.STORE_CREDIT
+    with pytest.raises(Unsupported, match="store credit") as raised:
+        await adapter.refund_order(refund(await order_of(adapter, "5001"), "5.00", destination=credit))
+    assert (raised.value.action, world.simulator.writes) == (ActionKind.REFUND_ORDER, [])
+    await adapter.refund_order(refund(await order_of(adapter, "5002"), "5.00", destination=credit))
+    now = await order_of(adapter, "5002")
+    assert now.refunds is not None
+    assert [(one.money_moved, one.destination) for one in now.refunds] == [
+        (MoneyMoved.YES, RefundDestination.STORE_CREDIT)
+    ]
+
+
+async def test_a_repayment_that_is_declined_at_once_is_refused(world: World) -> None:
+    world.simulator.declining = {"stripe"}
+    adapter = world.adapter()
+    order = await order_of(adapter, "5002")
+    asked = refund(order, "5.00")
+    with pytest.raises(Refused, match="declined"):
+        await adapter.refund_order(asked)
+    assert (await order_of(adapter, "5002")).totals.refunded.presentment.amount == 0
+    assert await adapter.happened(asked, NOW) is None
+
+
+async def test_a_failure_at_the_refund_itself_is_never_taken_for_a_no(world: World) -> None:
+    world.simulator.tax_service = False
+    adapter = world.adapter()
+    asked = refund(await order_of(adapter, "5002"), "5.00")
+    with pytest.raises(OutcomeUnknown) as raised:
+        await adapter.refund_order(asked)
+    assert [(one.message, one.http_status) for one in raised.value.native] == [("Tax service gone away", 503)]
+    assert await adapter.happened(asked, NOW) is None
+    assert len(world.simulator.writes) == 1
+
+
+async def test_refunds_of_one_order_never_overlap_and_those_of_two_do(world: World) -> None:
+    adapter = world.adapter()
+    order, other = await order_of(adapter, "5002"), await order_of(adapter, "5004")
+    inside: list[str] = []
+    overlapped: set[tuple[str, str]] = set()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"]
+        overlapped.update((one, path) for one in inside)
+        inside.append(path)
+        await asyncio.sleep(0.02)
+        try:
+            await world.simulator(scope, receive, send)
+        finally:
+            inside.remove(path)
+
+    world.faulty.app = slow
+    await asyncio.gather(
+        *(adapter.refund_order(refund(order, "1.00", action=f"act-{at}")) for at in range(3)),
+        adapter.refund_order(refund(other, "1.00", action="act-other")),
+    )
+    assert len(world.simulator.writes) == 4
+    pairs = {(one.split("/")[5], two.split("/")[5]) for one, two in overlapped}
+    assert pairs
+    assert not {("5002", "5002"), ("5004", "5004")} & pairs
+
+
+@pytest.mark.parametrize("keeps_reasons", [True, False])
+@pytest.mark.parametrize("word", ["drop-after", "500-after", "truncate"])
+async def test_the_answer_to_a_refund_that_is_lost_is_unknown_and_then_read(
+    world: World, word: str, keeps_reasons: bool
+) -> None:
+    world.simulator.keeps_reasons = keeps_reasons
+    adapter = world.adapter()
+    asked = refund(await order_of(adapter, "5002"), "5.00")
+    assert await adapter.happened(asked, NOW) is None
+    world.faulty.faults = [Fault("ca", word, path="/refunds")]
+    with pytest.raises(OutcomeUnknown):
+        await adapter.refund_order(asked)
+    world.faulty.faults = []
+    native = max(world.shop.refunds)
+    assert await adapter.happened(asked, NOW) == Done(str(native))
+    # Another action's refund of the same amount is not this one.
+    if keeps_reasons:
+        assert await adapter.happened(replace(asked, action_id="act-7"), NOW) is None
+    known = frozenset({f"Refund:ca:5002:{native}"})
+    assert await adapter.happened(replace(asked, action_id="act-7", refunds_before=known), NOW) is None
+
+
+async def test_a_token_that_may_only_read_shows_with_the_first_quote(world: World) -> None:
+    world.simulator.scopes = frozenset(f"{scope}_read_only" for scope in SCOPES)
+    adapter = world.adapter()
+    await adapter.probe()
+    order = await order_of(adapter, "5002")
+    with pytest.raises(MissingScope) as raised:
+        await adapter.refund_sum(RefundAsk(order, (RefundedLine(order.lines[0], 1),)))
+    assert raised.value.scopes == ("store_v2_orders",)
+    assert adapter.capability(ActionKind.REFUND_ORDER).support is SupportLevel.MISSING_SCOPE
 
 
 # ------------------------------------------------------------------ quotas and faults
