@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
+    RefundSum,
     Request,
     ResumeSubscription,
     ReturnOrder,
@@ -41,7 +46,7 @@ from platforms.base import (
     SubscriptionsQuery,
 )
 from platforms.budget import Budget
-from platforms.errors import Native, OutcomeUnknown, Refused, Unreadable, Unsupported
+from platforms.errors import Native, OutcomeUnknown, PlatformError, Refused, Unreadable, Unsupported
 from platforms.oauth import FixedToken, TokenProvider
 from platforms.secrets import SecretText
 from platforms.shopify import documents, mapping, wire
@@ -61,6 +66,7 @@ from schema.vocabulary import (
     FeeKind,
     OrderStatus,
     RefundChoice,
+    RefundStatus,
     ReturnReason,
     SubscriptionStatus,
     SupportLevel,
@@ -188,6 +194,11 @@ _STAFF_NOTE = 255
 # https://shopify.dev/docs/api/admin-graphql/2026-10/input-objects/ReturnLineItemInput, ReturnRequestLineItemInput
 _REASON_NOTE = 255
 _CUSTOMER_NOTE = 300
+# https://shopify.dev/docs/api/admin-graphql/2026-10/input-objects/RefundInput tells no length: as short as theirs.
+_REFUND_NOTE = 255
+
+#: The space of our idempotency keys.
+_KEYS = uuid.UUID("6f1c1f0e-3c7e-5d0b-9a5e-7d5a3e8a4c11")
 
 
 class Shopify(Platform):
@@ -205,6 +216,7 @@ class Shopify(Platform):
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = {
         ActionKind.CANCEL_ORDER: ("write_orders",),
         ActionKind.RETURN_ORDER: ("write_returns", "read_returns", "read_orders"),
+        ActionKind.REFUND_ORDER: ("write_orders",),
         ActionKind.PAUSE_SUBSCRIPTION: ("write_own_subscription_contracts",),
         ActionKind.RESUME_SUBSCRIPTION: ("write_own_subscription_contracts",),
         ActionKind.CANCEL_SUBSCRIPTION: ("write_own_subscription_contracts",),
@@ -675,6 +687,122 @@ class Shopify(Platform):
             self._reasons = (time.monotonic(), {one.handle: one.id for one in found if not one.deleted})
         return self._reasons[1]
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        found = await self._suggested(ask.order, ask.lines, shipping=ask.shipping)
+        return mapping.refund_sum(
+            mapping.suggested(found, ask.lines, self.config.id),
+            ask.order.totals.refundable.presentment,
+            taxes_included=found.taxes_included,
+            shipping=ask.shipping,
+        )
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """One look at what can be paid back, and one idempotent change, whose key is the action's own."""
+        asked = await self._refund_input(request)
+        payload = (
+            await self._run(documents.REFUND_CREATE, input=asked, key=self._refund_key(request.action_id))
+        ).refund_create
+        if payload is not None and payload.refund is not None:
+            if mapping.refund_status(mapping.moves_of(payload.refund)) is RefundStatus.FAILED:
+                raise Refused(
+                    "Shopify has recorded the refund, and the payment was not given back", store=self.config.id
+                )
+            return Done(wire.number_of(payload.refund.id))
+        errors = payload.user_errors if payload is not None else []
+        if not errors:
+            raise OutcomeUnknown("Shopify answered the refund with nothing", store=self.config.id)
+        if (made := await self._refunded_by(request)) is not None:
+            return made  # an earlier sending of this very request, whose answer was lost, had gone through
+        if wire.about_the_key(errors):
+            raise OutcomeUnknown(
+                "Shopify has had this refund before and does not say what came of it", store=self.config.id
+            )
+        wire.refuse_user_errors(errors, "pay the money back", self.config.id)
+        raise AssertionError("unreachable: there were errors")
+
+    async def _refund_input(self, request: RefundOrder) -> dict[str, Any]:
+        """A `RefundInput` that pays exactly the amount. What goes wrong here has changed nothing, and says so."""
+        order, amount = request.order, request.amount
+        currency = order.totals.total.presentment.currency_code
+        if amount.currency_code != currency:
+            raise Refused(f"the order was paid in {currency}", store=self.config.id)
+        if request.destination is RefundChoice.STORE_CREDIT and order.customer_native_id is None:
+            raise Unsupported(
+                "Store credit belongs to a customer, and this order has none.",
+                action=ActionKind.REFUND_ORDER,
+                store=self.config.id,
+            )
+        try:
+            found = await self._suggested(order, request.lines, shipping=request.shipping is not None)
+        except PlatformError as error:
+            error.not_executed = True
+            raise
+        suggestion = mapping.suggested(found, request.lines, self.config.id)
+        payments = mapping.paid_by(amount.amount, found, self.config.id)
+        order_id = wire.gid("Order", order.source.native_id)
+        asked: dict[str, Any] = {
+            "orderId": order_id,
+            "note": mapping.marked(request.reason, request.action_id, _REFUND_NOTE),
+            "notify": False,
+            "allowOverRefunding": False,
+            "refundLineItems": self._refund_lines(request.lines),
+            "transactions": [],
+        }
+        if currency != order.totals.total.shop.currency_code:
+            asked["currency"] = currency
+        if request.shipping is not None:
+            whole = mapping.shipping_of(suggestion, taxes_included=found.taxes_included)
+            part = request.shipping.amount
+            asked["shipping"] = {"fullRefund": True} if part == whole else {"amount": f"{part:f}"}
+        if request.destination is RefundChoice.STORE_CREDIT:
+            credit = {"amount": f"{amount.amount:f}", "currencyCode": currency}
+            asked["refundMethods"] = [{"storeCreditRefund": {"amount": credit}}]
+            return asked
+        for payment, share in payments:
+            move = {"orderId": order_id, "kind": "REFUND", "gateway": payment.gateway, "amount": f"{share:f}"}
+            if payment.parent_transaction is not None:
+                move["parentId"] = payment.parent_transaction.id
+            asked["transactions"].append(move)
+        return asked
+
+    async def _suggested(self, order: Order, lines: Sequence[RefundedLine], *, shipping: bool) -> wire.RefundableOrder:
+        answer = await self._run(
+            documents.SUGGESTED_REFUND,
+            orderId=wire.gid("Order", order.source.native_id),
+            lines=self._refund_lines(lines),
+            shipping=shipping,
+        )
+        if answer.order is None:
+            raise Refused("Shopify no longer has the order, or no longer shows it", store=self.config.id)
+        return answer.order
+
+    @staticmethod
+    def _refund_lines(lines: Sequence[RefundedLine]) -> list[dict[str, Any]]:
+        """Nothing is put back into stock: that is the business of a return."""
+        return [
+            {
+                "lineItemId": wire.gid("LineItem", one.line.native_id),
+                "quantity": one.quantity,
+                "restockType": "NO_RESTOCK",
+            }
+            for one in lines
+        ]
+
+    def _refund_key(self, action_id: str) -> str:
+        """The same for every sending of one action; Shopify keeps it for 24 hours."""
+        return str(uuid.uuid5(_KEYS, f"{self._shop.shop}/{self.config.id}/{action_id}"))
+
+    async def _refunded_by(self, request: RefundOrder) -> Done | None:
+        """By our mark. A refund whose payment failed has paid nothing."""
+        rows = await self._order_rows([request.order.source.native_id], OrderParts.REFUNDS, _BY_ID)
+        if not rows or rows[0].refunds is None:
+            raise Unreadable("the refunds of the order could not be read", store=self.config.id)
+        for row in rows[0].refunds:
+            failed = mapping.refund_status(mapping.moves_of(row)) is RefundStatus.FAILED
+            if mapping.action_in(row.note) == request.action_id and not failed:
+                return Done(wire.number_of(row.id))
+        return None
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         self._must_own(Operation.PAUSE_SUBSCRIPTION)
         if request.until is not None:
@@ -711,7 +839,7 @@ class Shopify(Platform):
         return Done()
 
     async def happened(self, request: Request, since: datetime) -> Done | None:
-        """Known by the mark we leave; an order that others cancelled, or a return they made, is not our doing."""
+        """Known by the mark we leave; what others cancelled, took back or paid back is not our doing."""
         match request:
             case CancelOrder():
                 return Done() if await self._cancelled_by(request) else None
@@ -722,6 +850,8 @@ class Shopify(Platform):
                         if any(mapping.action_in(note) == request.action_id for note in notes):
                             return Done(wire.number_of(back.id))
                 return None
+            case RefundOrder():
+                return await self._refunded_by(request)
             case _:
                 return await super().happened(request, since)
 

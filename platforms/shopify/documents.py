@@ -34,7 +34,7 @@ from platforms.shopify import wire
 T = TypeVar("T")
 
 #: One file for each noun.
-FILES = ("orders", "returns", "customers", "products", "subscriptions", "shop")
+FILES = ("orders", "returns", "refunds", "customers", "products", "subscriptions", "shop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,8 @@ RETURNABLE_ITEMS = _document("ReturnableItems", "returns.returnable", wire.Retur
 RETURN_REASONS = _document("ReturnReasons", "returns.reasons", wire.ReturnReasons)
 RETURN_CREATE = _document("ReturnCreate", "returns.create", wire.ReturnCreate)
 RETURN_REQUEST = _document("ReturnRequest", "returns.request", wire.ReturnRequest)
+SUGGESTED_REFUND = _document("SuggestedRefund", "refunds.suggested", wire.SuggestedRefund)
+REFUND_CREATE = _document("RefundCreate", "refunds.create", wire.RefundCreate)
 CUSTOMER_BY_EMAIL = _document("CustomerByEmail", "customers.by_email", wire.CustomerByEmail)
 CUSTOMERS_BY_ID = _document("CustomersById", "customers.by_id", wire.Nodes[wire.CustomerRow])
 PRODUCTS_BY_ID = _document("ProductsById", "products.by_id", wire.Nodes[wire.ProductRow])

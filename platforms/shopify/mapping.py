@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
-from platforms.errors import Unreadable
+from platforms.base import RefundedLine, RefundSum
+from platforms.errors import Native, Refused, Unreadable
 from platforms.shopify import wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
@@ -475,17 +476,10 @@ def return_lines(row: wire.ReturnRow, lines: Mapping[str, OrderLine]) -> Iterabl
 
 
 def refund(row: wire.RefundRow, head: wire.OrderRow, store: str, lines: Mapping[str, OrderLine]) -> Refund:
-    moves = [one for one in row.transactions.nodes if one.kind == "REFUND"]
-    statuses = {one.status for one in moves}
-    if statuses & _MONEY_ON_ITS_WAY:
-        status = RefundStatus.PENDING
-    elif "SUCCESS" in statuses or not statuses:
-        status = RefundStatus.COMPLETED
-    else:
-        status = RefundStatus.FAILED
+    moves = moves_of(row)
     return Refund(
         id=make_id("Refund", store, head.legacy_resource_id, wire.number_of(row.id)),
-        status=status,
+        status=refund_status(moves),
         amount=pair(row.total_refunded_set),
         destination=_destination(moves),
         money_moved=_moved(moves),
@@ -500,8 +494,20 @@ def refund(row: wire.RefundRow, head: wire.OrderRow, store: str, lines: Mapping[
             for one in row.refund_line_items.nodes
             if wire.number_of(one.line_item.id) in lines
         ],
-        reason=row.note or None,
+        reason=without_mark(row.note),
     )
+
+
+def moves_of(row: wire.RefundRow | wire.NewRefund) -> list[wire.RefundTransaction]:
+    """The payments back that a refund set off: the record itself says nothing of whether money arrived."""
+    return [one for one in row.transactions.nodes if one.kind == "REFUND"]
+
+
+def refund_status(moves: Sequence[wire.RefundTransaction]) -> RefundStatus:
+    statuses = {one.status for one in moves}
+    if statuses & _MONEY_ON_ITS_WAY:
+        return RefundStatus.PENDING
+    return RefundStatus.COMPLETED if "SUCCESS" in statuses or not statuses else RefundStatus.FAILED
 
 
 def _with_tax(row: wire.RefundLineRow, *, taxes_included: bool) -> Money:
@@ -524,6 +530,91 @@ def _moved(moves: Sequence[wire.RefundTransaction]) -> MoneyMoved:
         return MoneyMoved.YES
     unsure = any(one.manual_payment_gateway or one.status in _MONEY_ON_ITS_WAY for one in moves)
     return MoneyMoved.UNKNOWN if unsure else MoneyMoved.NO
+
+
+def suggested(found: wire.RefundableOrder, lines: Sequence[RefundedLine], store: str) -> wire.Suggestion:
+    """What Shopify suggests for just these lines. Raises `Refused` where it leaves out some of the units."""
+    wanted = {one.line.native_id: one.quantity for one in lines}
+    offered: Counter[str] = Counter()
+    for one in found.suggested_refund.refund_line_items if found.suggested_refund else ():
+        offered[wire.number_of(one.line_item.id)] += one.quantity
+    if found.suggested_refund is None or dict(offered) != wanted:
+        raise Refused(
+            "Shopify does not offer to pay back so many units",
+            store=store,
+            native=[Native(message=f"{offered.total()} of {sum(wanted.values())} units can be paid back")],
+        )
+    return found.suggested_refund
+
+
+def shipping_of(found: wire.Suggestion, *, taxes_included: bool) -> Decimal:
+    """What is left of the shipping, its tax included."""
+    tax = Decimal(0) if taxes_included else found.shipping.tax_set.presentment_money.amount
+    return found.shipping.amount_set.presentment_money.amount + tax
+
+
+def refund_sum(found: wire.Suggestion, most: Money, *, taxes_included: bool, shipping: bool) -> RefundSum:
+    """What a suggestion comes to, in the customer's currency; never more than `most`, what is left of the order.
+
+    Shopify tells the whole, the shipping and each line's tax; what remains of the whole is the goods.
+    """
+    currency = found.amount_set.presentment_money.currency_code
+    whole = found.amount_set.presentment_money.amount
+    sent = shipping_of(found, taxes_included=taxes_included) if shipping else Decimal(0)
+    tax = sum((one.total_tax_set.presentment_money.amount for one in found.refund_line_items), Decimal(0))
+    told = Money.of(sent, currency) if shipping else None
+    if whole > most.amount:  # something of it was paid back as a bare sum before
+        sent = min(sent, most.amount)
+        return RefundSum(
+            items=Money.of(most.amount - sent, currency),
+            total=Money.of(most.amount, currency),
+            shipping=Money.of(sent, currency) if shipping else None,
+        )
+    return RefundSum(
+        items=Money.of(whole - sent - tax, currency),
+        total=Money.of(whole, currency),
+        tax=Money.of(tax, currency),
+        shipping=told,
+    )
+
+
+def paid_by(amount: Decimal, found: wire.RefundableOrder, store: str) -> list[tuple[wire.SuggestedPayment, Decimal]]:
+    """Which of the order's payments give back how much, together exactly `amount`: first as Shopify suggests for what
+    is asked for, then as far as each still can. Raises `Refused` where they cannot."""
+    asked = found.suggested_refund.suggested_transactions if found.suggested_refund else []
+    rest = found.all_that_is_left.suggested_transactions if found.all_that_is_left else []
+    known = {_payment(one): one for one in reversed([*asked, *rest]) if one.gateway is not None}
+    shares: dict[tuple[str | None, str | None], Decimal] = dict.fromkeys(map(_payment, asked), Decimal(0))
+    left = amount
+    for limited in (True, False):
+        for one in asked if limited else [*asked, *rest]:
+            key = _payment(one)
+            if key not in known:
+                continue  # nothing can be sent to a payment without a gateway
+            held = shares.get(key, Decimal(0))
+            share = max(Decimal(0), min(left, (_amount(one) if limited else _most(known[key])) - held))
+            shares[key] = held + share
+            left -= share
+    if left > 0:
+        raise Refused(
+            "Shopify has less to pay back than is asked for",
+            store=store,
+            native=[Native(message=f"{amount - left} of {amount} can be paid back")],
+        )
+    return [(known[key], share) for key, share in shares.items() if share > 0]
+
+
+def _payment(one: wire.SuggestedPayment) -> tuple[str | None, str | None]:
+    return one.gateway, one.parent_transaction.id if one.parent_transaction else None
+
+
+def _amount(one: wire.SuggestedPayment) -> Decimal:
+    return one.amount_set.presentment_money.amount
+
+
+def _most(one: wire.SuggestedPayment) -> Decimal:
+    most = one.maximum_refundable_set
+    return _amount(one) if most is None else most.presentment_money.amount
 
 
 def _count(row: wire.OrderRow, made: Order) -> None:

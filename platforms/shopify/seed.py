@@ -335,6 +335,18 @@ def _order(state: State, now: datetime, story: _Story) -> None:
             "fulfillments": [_parcel(now, native, index, one, lines) for index, one in enumerate(story.sent, start=1)],
             "returns": [],
             "refunds": [],
+            "transactions": [
+                {
+                    "__typename": "OrderTransaction",
+                    "id": _gid("OrderTransaction", f"{native}0"),
+                    "kind": "SALE",
+                    "status": "SUCCESS",
+                    "gateway": "shopify_payments",
+                    "manualPaymentGateway": False,
+                    "amountSet": bag(goods + shipping, CURRENCY),
+                    "parentTransaction": None,
+                }
+            ],
         }
     )
 
@@ -423,6 +435,8 @@ def _partly_refunded(state: State, now: datetime) -> None:
                         "status": "SUCCESS",
                         "gateway": "shopify_payments",
                         "manualPaymentGateway": False,
+                        "amountSet": bag(Decimal("25.00"), CURRENCY),
+                        "parentTransaction": {"id": order["transactions"][0]["id"]},
                     }
                 ],
             }

@@ -79,6 +79,8 @@ NEEDS: Mapping[str, str] = {
     "subscriptionContractActivate": "write_own_subscription_contracts",
     "subscriptionContractCancel": "write_own_subscription_contracts",
 }
+#: Gateways behind which somebody pays by hand.
+MANUAL_GATEWAYS = frozenset({"manual", "Bank Deposit", "Cash on Delivery (COD)"})
 #: Refused at run time, not by the schema, when sent without `@idempotent`.
 MUST_BE_IDEMPOTENT = frozenset({"refundCreate"})
 
@@ -197,6 +199,8 @@ class Simulator:
         self.cancel_seconds = cancel_seconds
         #: Set to a code, the next cancellations fail while they run.
         self.cancel_fails: str | None = None
+        #: How the payments back end: SUCCESS, PENDING or FAILURE.
+        self.refunds_end = "SUCCESS"
         #: `Type.field` to a message: what the app is not approved for.
         self.denied: dict[str, str] = {}
         self.answers_version = answers_version
@@ -505,7 +509,7 @@ class Simulator:
         job.status = "SUCCEEDED"
         order, now = self.state.objects[job.order], self.now()
         if job.refund:
-            paid = Decimal(order["netPaymentSet"]["shopMoney"]["amount"])
+            paid = _shown(order["netPaymentSet"])
             self.refund(order, paid, {one["id"]: one["currentQuantity"] for one in order["lineItems"]}, job.restock)
         order |= {
             "cancelledAt": now,
@@ -517,52 +521,148 @@ class Simulator:
         for one in order["lineItems"]:
             one |= {"currentQuantity": 0, "unfulfilledQuantity": 0, "refundableQuantity": 0}
 
-    def refund(self, order: Object, amount: Decimal, units: Mapping[str, int], restock: bool = True) -> Object:
-        """Pay back `amount` for so many units of the order's lines, at once."""
-        currency = order["netPaymentSet"]["shopMoney"]["currencyCode"]
+    def refund(
+        self,
+        order: Object,
+        amount: Decimal,
+        units: Mapping[str, int],
+        restock: bool = True,
+        *,
+        note: str | None = None,
+        shipping: Decimal = Decimal(0),
+        moves: Sequence[tuple[str, str | None, Decimal]] | None = None,
+    ) -> Object:
+        """Pay back `amount`, in the customer's currency, for so many units of the order's lines, at once.
+
+        `moves`: gateway, payment and amount of each transaction; left out, as much as each payment still has.
+        """
         items = []
         for one in order["lineItems"]:
             if quantity := units.get(one["id"], 0):
-                each = Decimal(one["discountedTotalSet"]["shopMoney"]["amount"]) / one["quantity"]
-                items.append(
-                    {
-                        "quantity": quantity,
-                        "restocked": restock,
-                        "lineItem": one["id"],
-                        "subtotalSet": bag(each * quantity, currency),
-                        "totalTaxSet": bag(Decimal(0), currency),
-                    }
-                )
+                items.append(self._refund_line(order, one, quantity) | {"restocked": restock})
                 one["refundableQuantity"] -= quantity
                 one["currentQuantity"] -= quantity
+        if moves is None:
+            moves = []
+            left = amount
+            for payment in self.payments(order):
+                share = min(left, self.left_of(order, payment))
+                if share > 0:
+                    moves.append((payment["gateway"], payment["id"], share))
+                    left -= share
+        status = self.refunds_end
         made = {
             "__typename": "Refund",
             "id": self.new_id("Refund"),
             "createdAt": self.now(),
             "processedAt": self.now(),
-            "note": None,
+            "note": note,
             "return": None,
-            "totalRefundedSet": bag(amount, currency),
+            "totalRefundedSet": bag_like(order, amount if status != "FAILURE" else Decimal(0)),
             "refundLineItems": items,
+            "refundShippingLines": [{"subtotalAmountSet": bag_like(order, shipping)}] if shipping else [],
             "transactions": [
                 {
                     "__typename": "OrderTransaction",
                     "id": self.new_id("OrderTransaction"),
                     "kind": "REFUND",
-                    "status": "SUCCESS",
-                    "gateway": "shopify_payments",
-                    "manualPaymentGateway": False,
+                    "status": status,
+                    "gateway": gateway,
+                    "manualPaymentGateway": gateway in MANUAL_GATEWAYS,
+                    "amountSet": bag_like(order, share),
+                    "parentTransaction": None if parent is None else {"id": parent},
                 }
+                for gateway, parent, share in moves
             ],
         }
         order["refunds"].append(made)
-        refunded = Decimal(order["totalRefundedSet"]["shopMoney"]["amount"]) + amount
-        left = Decimal(order["netPaymentSet"]["shopMoney"]["amount"]) - amount
-        order["totalRefundedSet"] = bag(refunded, currency)
-        order["netPaymentSet"] = bag(left, currency)
-        order["displayFinancialStatus"] = "REFUNDED" if left <= 0 else "PARTIALLY_REFUNDED"
+        if status != "FAILURE":
+            left = _shown(order["netPaymentSet"]) - amount
+            order["totalRefundedSet"] = bag_like(order, _shown(order["totalRefundedSet"]) + amount)
+            order["netPaymentSet"] = bag_like(order, left)
+            order["displayFinancialStatus"] = "REFUNDED" if left <= 0 else "PARTIALLY_REFUNDED"
         order["updatedAt"] = self.now()
         return made
+
+    @staticmethod
+    def payments(order: Object) -> list[Object]:
+        return [
+            one for one in order["transactions"] if one["kind"] in ("SALE", "CAPTURE") and one["status"] == "SUCCESS"
+        ]
+
+    @staticmethod
+    def shipping_left(order: Object) -> Decimal:
+        gone = (one for refund in order["refunds"] for one in refund.get("refundShippingLines", ()))
+        paid = sum((_shown(one["subtotalAmountSet"]) for one in gone), Decimal(0))
+        return _shown(order["totalShippingPriceSet"]) - paid
+
+    @staticmethod
+    def left_of(order: Object, payment: Object) -> Decimal:
+        """What a payment of the order can still give back."""
+        gone = (
+            _shown(move["amountSet"])
+            for refund in order["refunds"]
+            for move in refund["transactions"]
+            if move["status"] != "FAILURE" and (move["parentTransaction"] or {}).get("id") == payment["id"]
+        )
+        return _shown(payment["amountSet"]) - sum(gone, Decimal(0))
+
+    def _refund_line(self, order: Object, line: Object, quantity: int) -> Object:
+        """So many units of a line, its tax by the unit; the last units take what rounding left over."""
+        before = line["quantity"] - line["refundableQuantity"]
+        tax = sum((_shown(one["priceSet"]) for one in line.get("taxLines", ())), Decimal(0))
+
+        def share(whole: Decimal) -> Decimal:
+            return _upto(whole, before + quantity, line["quantity"]) - _upto(whole, before, line["quantity"])
+
+        return {
+            "quantity": quantity,
+            "restocked": False,
+            "lineItem": line["id"],
+            "subtotalSet": bag_like(order, share(_shown(line["discountedTotalSet"]))),
+            "totalTaxSet": bag_like(order, share(tax)),
+        }
+
+    def order_suggestedRefund(
+        self,
+        order: Object,
+        refundLineItems: Sequence[Object] | None = None,
+        refundShipping: bool = False,
+        suggestFullRefund: bool = False,
+        **_: Any,
+    ) -> Object:
+        """Units beyond what is left are left out of a suggestion; what a real shop does with them is not known."""
+        asked = {one["lineItemId"]: one["quantity"] for one in refundLineItems or ()}
+        if suggestFullRefund:
+            asked = {one["id"]: one["refundableQuantity"] for one in order["lineItems"]}
+        lines = [
+            self._refund_line(order, one, min(asked[one["id"]], one["refundableQuantity"]))
+            for one in order["lineItems"]
+            if min(asked.get(one["id"], 0), one["refundableQuantity"]) > 0
+        ]
+        goods = sum((_shown(one["subtotalSet"]) for one in lines), Decimal(0))
+        if not order["taxesIncluded"]:
+            goods += sum((_shown(one["totalTaxSet"]) for one in lines), Decimal(0))
+        shipping = self.shipping_left(order) if refundShipping else Decimal(0)
+        whole = goods + shipping
+        left, payments = min(whole, _shown(order["netPaymentSet"])), []
+        for payment in self.payments(order):
+            most = self.left_of(order, payment)
+            payments.append(
+                {
+                    "gateway": payment["gateway"],
+                    "amountSet": bag_like(order, min(left, most)),
+                    "maximumRefundableSet": bag_like(order, most),
+                    "parentTransaction": payment,
+                }
+            )
+            left -= min(left, most)
+        return {
+            "amountSet": bag_like(order, whole),
+            "refundLineItems": lines,
+            "shipping": {"amountSet": bag_like(order, shipping), "taxSet": bag_like(order, Decimal(0))},
+            "suggestedTransactions": payments,
+        }
 
     def mutate_refundCreate(self, input: Object, key: str) -> Object:
         """Pays back once for a key, whoever asks again."""
@@ -570,17 +670,46 @@ class Simulator:
             asked, made = self._refund_keys[key]
             if asked == input:
                 return {"refund": made, "userErrors": []}
-            message = "The idempotency key was used with other parameters."
-            return {"refund": None, "userErrors": [{"field": None, "message": message}]}
+            return _not_refunded(None, "The idempotency key was used with other parameters.")
         order = self.find(input["orderId"])
-        amount = sum((Decimal(str(one["amount"])) for one in input.get("transactions") or ()), Decimal(0))
-        if order is None or amount > Decimal(order["netPaymentSet"]["shopMoney"]["amount"]):
-            message = "Order does not exist" if order is None else "Refund amount is more than was captured"
-            return {"refund": None, "userErrors": [{"field": ["orderId"], "message": message}]}
-        items = input.get("refundLineItems") or []
-        units = {one["lineItemId"]: one["quantity"] for one in items}
-        restock = any(one.get("restockType", "NO_RESTOCK") != "NO_RESTOCK" for one in items)
-        made = self.refund(order, amount, units, restock)
+        if order is None:
+            return _not_refunded("orderId", "Order does not exist")
+        paid = {one["id"]: one for one in self.payments(order)}
+        total = order["totalPriceSet"]
+        if input.get("currency", total["shopMoney"]["currencyCode"]) != total["presentmentMoney"]["currencyCode"]:
+            return _not_refunded("currency", "Currency must be the presentment currency of the order")
+        units: dict[str, int] = {}
+        for one in input.get("refundLineItems") or ():
+            line = next((row for row in order["lineItems"] if row["id"] == one["lineItemId"]), None)
+            if line is None or not 0 < one["quantity"] <= line["refundableQuantity"]:
+                return _not_refunded(
+                    "refundLineItems", "Refund line items quantity cannot refund more items than were purchased"
+                )
+            units[one["lineItemId"]] = one["quantity"]
+        moves: list[tuple[str, str | None, Decimal]] = []
+        for one in input.get("transactions") or ():
+            amount, parent = Decimal(str(one["amount"])), one.get("parentId")
+            payment = paid.get(parent or "")
+            if one["kind"] != "REFUND" or payment is None or payment["gateway"] != one["gateway"]:
+                return _not_refunded("transactions", "Transactions parent is invalid")
+            gone = sum((share for _, known, share in moves if known == parent), Decimal(0))
+            if amount + gone > self.left_of(order, payment):
+                return _not_refunded("transactions", "Transactions amount is more than was captured")
+            moves.append((one["gateway"], parent, amount))
+        for method in input.get("refundMethods") or ():
+            credit = method["storeCreditRefund"]["amount"]
+            if order["customer"] is None:
+                return _not_refunded("refundMethods", "Store credit needs a customer")
+            moves.append(("shopify_store_credit", None, Decimal(str(credit["amount"]))))
+        amount = sum((share for *_, share in moves), Decimal(0))
+        if amount > _shown(order["netPaymentSet"]):
+            return _not_refunded("orderId", "Refund amount is more than was captured")
+        restock = any(
+            one.get("restockType", "NO_RESTOCK") != "NO_RESTOCK" for one in input.get("refundLineItems") or ()
+        )
+        sent = input.get("shipping") or {}
+        shipping = self.shipping_left(order) if sent.get("fullRefund") else Decimal(str(sent.get("amount") or 0))
+        made = self.refund(order, amount, units, restock, note=input.get("note"), shipping=shipping, moves=moves)
         self._refund_keys[key] = (input, made)
         return {"refund": made, "userErrors": []}
 
@@ -729,6 +858,32 @@ def bag(amount: Decimal, currency: str) -> Object:
     return {"presentmentMoney": dict(money), "shopMoney": dict(money)}
 
 
+def bag_like(order: Object, amount: Decimal) -> Object:
+    """A MoneyBag of an order: `amount` as its customer pays, and what that is to the shop at the order's own rate."""
+    total = order["totalPriceSet"]
+    shown, kept = total["presentmentMoney"], total["shopMoney"]
+    rate = Decimal(kept["amount"]) / Decimal(shown["amount"]) if Decimal(shown["amount"]) else Decimal(1)
+    booked = (amount * rate).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return {
+        "presentmentMoney": {"amount": f"{amount:.2f}", "currencyCode": shown["currencyCode"]},
+        "shopMoney": {"amount": f"{booked:.2f}", "currencyCode": kept["currencyCode"]},
+    }
+
+
+def _shown(value: Object) -> Decimal:
+    """What the customer saw of a MoneyBag."""
+    return Decimal(value["presentmentMoney"]["amount"])
+
+
+def _upto(whole: Decimal, units: int, of: int) -> Decimal:
+    """The first so many units' share of a line."""
+    return (whole * units / of).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def _not_refunded(where: str | None, message: str) -> Object:
+    return {"refund": None, "userErrors": [{"field": None if where is None else ["input", where], "message": message}]}
+
+
 def _refused(code: str, where: list[str], message: str) -> Object:
     return {"return": None, "userErrors": [{"code": code, "field": where, "message": message}]}
 
@@ -751,6 +906,8 @@ def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> An
         if name in MUST_BE_IDEMPOTENT:
             arguments["key"] = _idempotency_key(info)
         return getattr(shop, f"mutate_{name}")(**arguments)
+    if parent == "Order" and name == "suggestedRefund":
+        return _count(named.name, shop.order_suggestedRefund(source, **arguments))
     if parent == "QueryRoot":
         paging: Object = {}
         for key in ("first", "last", "after", "before"):

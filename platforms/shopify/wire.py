@@ -375,6 +375,60 @@ class ReturnRequest(Struct):
     return_request: ReturnPayload | None
 
 
+class SuggestedPayment(Struct):
+    """A payment of the order that money can go back to."""
+
+    gateway: str | None
+    amount_set: CustomerMoney
+    maximum_refundable_set: CustomerMoney | None
+    parent_transaction: Id | None
+
+
+class SuggestedLine(Struct):
+    quantity: int
+    line_item: Id
+    total_tax_set: CustomerMoney
+
+
+class SuggestedShipping(Struct):
+    amount_set: CustomerMoney
+    tax_set: CustomerMoney
+
+
+class SuggestedPayments(Struct):
+    suggested_transactions: list[SuggestedPayment]
+
+
+class Suggestion(SuggestedPayments):
+    amount_set: CustomerMoney
+    refund_line_items: list[SuggestedLine]
+    shipping: SuggestedShipping
+
+
+class RefundableOrder(Struct):
+    taxes_included: bool
+    suggested_refund: Suggestion | None
+    all_that_is_left: SuggestedPayments | None
+
+
+class SuggestedRefund(Struct):
+    order: RefundableOrder | None
+
+
+class NewRefund(Struct):
+    id: str
+    transactions: Connection[RefundTransaction]
+
+
+class RefundPayload(Struct):
+    refund: NewRefund | None
+    user_errors: list[UserError]
+
+
+class RefundCreate(Struct):
+    refund_create: RefundPayload | None
+
+
 class CustomerRow(Struct):
     legacy_resource_id: str
     display_name: str
@@ -749,6 +803,16 @@ def _wait(head: Head) -> float:
     status = cost.throttle_status
     missing = cost.requested_query_cost - status.currently_available
     return max(0.0, missing / status.restore_rate) if status.restore_rate > 0 else 1.0
+
+
+# `refundCreate` names its reasons in words only. Those about the key say nothing of whether the money went out: the
+# codes of the same errors in other changes are IDEMPOTENCY_CONCURRENT_REQUEST and IDEMPOTENCY_KEY_PARAMETER_MISMATCH.
+_ABOUT_THE_KEY = re.compile(r"idempoten", re.IGNORECASE)
+
+
+def about_the_key(errors: Iterable[UserError]) -> bool:
+    """Whether an idempotent change was turned away for its key. The vendor's texts are unverified."""
+    return any(_ABOUT_THE_KEY.search(f"{error.code} {error.message}") for error in errors)
 
 
 def refuse_user_errors(errors: Iterable[UserError], what: str, store: str) -> None:

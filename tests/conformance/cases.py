@@ -386,7 +386,12 @@ CASES: Mapping[str, Case] = {
         },
         products=("8001", "8002", "8003", "8004", "8005", "8006"),
         numbers={"#1001": "450789001", "1007": "450789007"},
-        targets=_ALL_SUBSCRIPTIONS | {ActionKind.CANCEL_ORDER: "450789004", ActionKind.RETURN_ORDER: "450789002"},
+        targets=_ALL_SUBSCRIPTIONS
+        | {
+            ActionKind.CANCEL_ORDER: "450789004",
+            ActionKind.RETURN_ORDER: "450789002",
+            ActionKind.REFUND_ORDER: "450789002",
+        },
         settings={"own_subscriptions": True},
     ),
     "woocommerce": Case(
@@ -453,7 +458,8 @@ CASES: Mapping[str, Case] = {
         profiles={"41": "ada@example.com", "43": "joann@example.com"},
         products=("601", "602", "603", "604"),
         numbers={"000003001": "3001", "#000003003": "3003"},
-        targets={ActionKind.CANCEL_ORDER: "3002", ActionKind.RETURN_ORDER: "3001"},
+        targets={ActionKind.CANCEL_ORDER: "3002"}
+        | dict.fromkeys((ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER), "3001"),
         writes={ActionKind.CANCEL_ORDER: 2},  # with the comment that tells why
     ),
     "commercetools": Case(

@@ -293,7 +293,13 @@ async def test_a_refund_needs_a_key_and_is_made_once_for_it(shop: Client) -> Non
         )
 
     order = shop.simulator.state.order("450789002")
-    paid = {"amount": "12.50", "kind": "REFUND", "gateway": "shopify_payments", "orderId": order["id"]}
+    paid = {
+        "amount": "12.50",
+        "kind": "REFUND",
+        "gateway": "shopify_payments",
+        "orderId": order["id"],
+        "parentId": order["transactions"][0]["id"],
+    }
     item = {"lineItemId": order["lineItems"][1]["id"], "quantity": 1, "restockType": "RETURN"}
     asked = {"orderId": order["id"], "transactions": [paid], "refundLineItems": [item]}
     for bare in ("", '@idempotent(key: " ")'):
