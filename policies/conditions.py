@@ -147,7 +147,7 @@ class Condition:
                 if facts[name] is UNSAID:
                     detail = FACTS[name].request
                     assert detail is not None
-                    facts.touched.add(detail)
+                    facts.touch(detail)
         return truth
 
     def _evaluate(self, values: tuple[Any, ...]) -> Truth:

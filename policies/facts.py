@@ -30,6 +30,7 @@ from schema.vocabulary import (
     OrderStatus,
     PaymentStatus,
     RefundChoice,
+    RefundStatus,
     RequestedResolution,
     RequestFact,
     ReturnReason,
@@ -183,6 +184,50 @@ class Shipped:
                     self.delivered[key] = (delivered, estimated)
 
 
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """The money behind a request, all of it in the currency the customer paid in, so that it can be compared."""
+
+    currency: str
+    #: What would be paid back; None where that is not known, or is in another currency.
+    asked: Decimal | None
+    #: Captured less refunded, and refunded, as the platform says.
+    refundable: Decimal
+    refunded: Decimal
+    #: What this gateway has paid back of the order or is paying back.
+    paid_here: Decimal = Decimal(0)
+    #: A refund that is not ours appeared since this was first asked for.
+    refunded_outside: bool = False
+    #: The currency of a request that is in another one.
+    foreign: str | None = None
+
+    @property
+    def left(self) -> Decimal:
+        """What can still be paid back, by the platform's ledger and by ours, whichever is less."""
+        return min(self.refundable, self.refunded + self.refundable - self.paid_here)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The order's own rate: its total as the customer saw it, and in the store's currency."""
+
+    currency: str
+    presentment: Decimal
+    shop: Decimal
+
+    def presented(self, amount: Decimal, shop_currency: str) -> Money:
+        """An amount of the store's currency in the customer's."""
+        if self.currency != shop_currency and self.shop:
+            amount = amount * self.presentment / self.shop
+        return Money.of(rounded(amount, self.currency), self.currency)
+
+    def in_shop(self, amount: Decimal, shop_currency: str) -> Money:
+        """An amount of the customer's currency in the store's."""
+        if self.currency != shop_currency and self.presentment:
+            amount = rounded(amount * self.shop / self.presentment, shop_currency)
+        return Money.of(amount, shop_currency)
+
+
 class Facts(dict[str, Any]):
     """The facts of one asked-for thing, or of one line of it; each is read when it is first looked at.
 
@@ -220,7 +265,7 @@ class Facts(dict[str, Any]):
         self.asked_line = asked_line
         self.line: OrderLine | None = asked_line.line if asked_line else None
         self.kind: ActionKind | None = asked.kind if asked else None
-        #: Where the quantity was not told yet: what the fewest units would be worth. The request has the most.
+        #: Where quantity or amount were not told yet: the least that would be worth. The request has the most.
         self.least: Decimal | None = None
         #: Details of the request that an answer waited for.
         self.touched: set[RequestFact] = above.touched if above is not None else set()
@@ -260,22 +305,104 @@ class Facts(dict[str, Any]):
         """The least money the request may turn out to be about; None where its amount is settled."""
         return self.above.least if self.above is not None else self.least
 
+    def touch(self, detail: RequestFact) -> None:
+        """An answer waited for this detail of the request; of a refund the money is a detail of its own."""
+        refund = self.kind is ActionKind.REFUND_ORDER and detail is RequestFact.QUANTITY
+        self.touched.add(RequestFact.AMOUNT if refund else detail)
+
+    @property
+    def line_id(self) -> str | None:
+        """The native id of the line these facts are of."""
+        return self.line.native_id if self.line is not None else None
+
+    @property
+    def units(self) -> int | None:
+        """Units of the line that the request names; None where it names no lines."""
+        if self.asked_line is None or self.asked is None or not self.asked.lines:
+            return None
+        return self.asked_line.quantity
+
     def value(self) -> Decimal | None:
-        """What the asked-for units of this line, or the whole request, are worth in the store's currency."""
-        if self.asked_line is not None:
-            return line_value(self.asked_line.line, self.asked_line.quantity)
-        money: Money | None = _request_amount(self) if self.asked is not None else self.known("request.amount")
-        return None if money is None else money.amount
+        """What the asked-for units of this line, or the whole request, are worth in the store's currency.
+
+        Of a refund no line is worth more than all that is asked for.
+        """
+        money = self.amount()
+        if self.above is None:
+            return None if money is None else money.amount
+        worth = self.line_worth()
+        if self.kind is not ActionKind.REFUND_ORDER or worth is None:
+            return worth
+        return None if money is None else min(worth, money.amount)
+
+    def amount(self) -> Money | None:
+        """The money of the whole request in the store's currency, whether it was told yet or not."""
+        if self.above is not None:
+            return self.above.amount()
+        return _request_amount(self)
+
+    def line_worth(self) -> Decimal | None:
+        """What the units of this line are worth in the store's currency."""
+        return line_value(self.asked_line.line, self.asked_line.quantity) if self.asked_line is not None else None
+
+    def rate(self) -> Rate | None:
+        """How the customer's currency stands to the store's; None where there is no order."""
+        if self.order is None:
+            return None
+        total = self.order.totals.total
+        return Rate(total.presentment.currency_code, total.presentment.amount, total.shop.amount)
 
     def presented(self, amount: Decimal) -> Money:
         """An amount of the store's currency in the currency of the customer, at the order's own rate."""
-        if self.order is None:
+        rate = self.rate()
+        if rate is None:
             return Money.of(rounded(amount, self.currency), self.currency)
-        total = self.order.totals.total
-        currency = total.presentment.currency_code
-        if currency != self.currency and total.shop.amount:
-            amount = amount * total.presentment.amount / total.shop.amount
-        return Money.of(rounded(amount, currency), currency)
+        return rate.presented(amount, self.currency)
+
+    def purse(self) -> Purse | None:
+        """The money of a refund, or of a cancellation that pays back; None where none moves, or nothing is known."""
+        asked, order = self.asked, self.order
+        if asked is None or order is None:
+            return None
+        refundable, refunded = order.totals.refundable.presentment, order.totals.refunded.presentment
+        wanted: Money | None = asked.amount
+        if asked.kind is ActionKind.CANCEL_ORDER:
+            if asked.refund is RefundChoice.NONE or not asked.store.state.refunds_on_cancel:
+                return None
+            wanted = refundable
+        alike = wanted is not None and wanted.currency_code == refundable.currency_code
+        return Purse(
+            currency=refundable.currency_code,
+            asked=wanted.amount if wanted is not None and alike else None,
+            refundable=refundable.amount,
+            refunded=refunded.amount,
+            paid_here=asked.paid_here,
+            refunded_outside=asked.refunded_outside,
+            foreign=wanted.currency_code if wanted is not None and not alike else None,
+        )
+
+    def unrefunded(self) -> int | None:
+        """Units of the line not paid back yet: as the store says, else by the refunds that were read; None: unknown."""
+        line = _line(self)
+        if line.quantity.refundable is not None:
+            return line.quantity.refundable
+        refunds = _order(self).refunds
+        if refunds is None:
+            return None
+        paid = sum(
+            row.quantity
+            for refund in refunds
+            if refund.status is not RefundStatus.FAILED
+            for row in refund.lines
+            if row.line.native_id == line.native_id
+        )
+        return max(0, line.quantity.ordered - paid)
+
+    @property
+    def cancelled(self) -> bool | None:
+        """Whether the order is cancelled; None: not known."""
+        status = self["order.status"]
+        return None if isinstance(status, Absent) else status is OrderStatus.CANCELLED
 
     def shipped(self) -> Shipped | None:
         if self.above is not None:
@@ -309,6 +436,30 @@ class GivenFacts(Facts):
 
     def of_line(self, asked_line: AskedLine) -> Facts:
         raise NotImplementedError("a case gives its line's facts itself")
+
+    @property
+    def units(self) -> int | None:
+        return self.known("request.quantity") or 1
+
+    def value(self) -> Decimal | None:
+        money: Money | None = self.known("request.amount")
+        return None if money is None else money.amount
+
+    def purse(self) -> Purse | None:
+        left, asked = self.known("order.refundable"), self.known("request.amount")
+        if left is None:
+            return None
+        refunded = self.known("order.refunded")
+        return Purse(
+            currency=self.currency,
+            asked=asked.amount if asked is not None else None,
+            refundable=left.amount,
+            refunded=refunded.amount if refunded is not None else Decimal(0),
+        )
+
+    def unrefunded(self) -> int | None:
+        left: int | None = self.known("line.refundable")
+        return left
 
 
 # ------------------------------------------------------------------------------------------------ the vocabulary
@@ -473,7 +624,11 @@ def _request_amount(facts: Facts) -> Money | None:
             return None
         return Money.of(total.amount * units / ordered, total.currency_code)
     if asked.kind is ActionKind.REFUND_ORDER:
-        return asked.amount
+        rate = facts.rate()
+        if asked.amount is None or asked.amount.currency_code == facts.currency:
+            return asked.amount
+        alike = rate is not None and rate.currency == asked.amount.currency_code
+        return rate.in_shop(asked.amount.amount, facts.currency) if rate is not None and alike else None
     if asked.kind is ActionKind.CANCEL_ORDER:
         return Money.of(0, facts.currency) if asked.refund is RefundChoice.NONE else _left(facts)
     return Money.of(sum((line_value(row.line, row.quantity) for row in asked.lines), Decimal(0)), facts.currency)
@@ -694,7 +849,8 @@ _fact(
 )  # fmt: skip
 _fact(
     "request.refund", RefundChoice, "ORIGINAL_PAYMENT", "the asker", _refund,
-    "Where the money of a cancelled order should go.", actions=frozenset({ActionKind.CANCEL_ORDER}),
+    "Where the money should go that is paid back.",
+    actions=frozenset({ActionKind.CANCEL_ORDER, ActionKind.REFUND_ORDER}),
 )  # fmt: skip
 _fact(
     "request.cancel_reason", CancelReason, "CUSTOMER", "the asker", _cancel_reason,

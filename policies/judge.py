@@ -10,7 +10,6 @@ from typing import Any, Final
 from policies import builtin
 from policies.facts import FACTS, UNSAID, Absent, Audience, Facts, show
 from policies.messages import (
-    COSTS,
     FEE_TEXT,
     NEUTRAL,
     NEUTRAL_REVIEW,
@@ -34,6 +33,7 @@ from schema.vocabulary import ActionKind, ReasonCode, RequestedResolution, Verdi
 #: What a reason's `rule` reads where its rule is the staff's business.
 WITHHELD: Final = "withheld"
 
+#: Decided line by line: what is allowed of one may be refused of another.
 _LINE_KINDS: Final = frozenset({ActionKind.RETURN_ORDER})
 
 
@@ -51,7 +51,7 @@ class Judgement:
 def judge(
     policy: Policy | None, kind: ActionKind, whole: Facts, lines: Sequence[Facts], *, on_trial: bool = True
 ) -> Judgement:
-    """What the rules and the gateway itself say. `lines` are those asked for, or for a cancellation all of them.
+    """What the rules and the gateway itself say. `lines` are those asked for; all of them where none is named.
 
     Without `on_trial`, rules in shadow mode are passed over.
     """
@@ -62,21 +62,17 @@ def judge(
         findings.append(built_in)
     refused = built_in is not None and built_in.verdict is Verdict.DENY
     open_lines: list[Facts] = []
-    if kind in _LINE_KINDS and not refused:
-        units: dict[str, int] = {}
-        for facts in lines:
-            if facts.asked_line is not None:
-                key = facts.asked_line.line.native_id
-                units[key] = units.get(key, 0) + facts.asked_line.quantity
-        for facts in lines:
-            row = facts.asked_line
-            asked_units = units[row.line.native_id] if row is not None else facts.known("request.quantity") or 1
-            found = builtin.of_a_line(facts, asked_units)
-            if found is not None:
-                findings.append(found)
-            if found is None or found.verdict is not Verdict.DENY:
-                open_lines.append(facts)
-    else:
+    units: dict[str | None, int] = {}
+    for facts in lines:
+        if (asked := facts.units) is not None:
+            units[facts.line_id] = units.get(facts.line_id, 0) + asked
+    for facts in lines if units and not refused else ():
+        found = builtin.of_a_line(kind, facts, units[facts.line_id])
+        if found is not None:
+            findings.append(found)
+        if found is None or found.verdict is not Verdict.DENY:
+            open_lines.append(facts)
+    if not units:
         open_lines = list(lines)
     if not refused and (open_lines or not lines):
         rules = policy.rules_of(kind, on_trial) if policy is not None else ()
@@ -85,10 +81,6 @@ def judge(
     for finding in findings:
         if finding.verdict is not None and severity(finding.verdict) > severity(verdict):
             verdict = finding.verdict
-    costly = costs_need_a_person(verdict, charges)
-    if costly is not None:
-        findings.append(costly)
-        verdict = Verdict.REVIEW
     if len(findings) > 1:
         findings.sort(key=lambda finding: -severity(finding.verdict))
     return Judgement(
@@ -132,7 +124,8 @@ def _apply_rules(
         return
     wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
     say = NO_RULE if wanted is RequestedResolution.REFUND else NOT_OFFERED
-    for place, facts in enumerate(lines) if lines else ((-1, whole),):
+    by_line = lines and (kind in _LINE_KINDS or any(rule.per_line for rule in rules))
+    for place, facts in enumerate(lines) if by_line else ((-1, whole),):
         if place not in granted and not _is_denied(findings, facts, whole):
             findings.append(builtin.nothing_allows(kind, facts, say))
             if kind not in _LINE_KINDS:
@@ -142,23 +135,6 @@ def _apply_rules(
 def _is_denied(findings: Iterable[Finding], facts: Facts, whole: Facts) -> bool:
     return any(
         finding.verdict is Verdict.DENY and (finding.facts is facts or finding.facts is whole) for finding in findings
-    )
-
-
-def costs_need_a_person(verdict: Verdict, charges: Sequence[tuple[Finding, Charge]]) -> Finding | None:
-    """Until a preview can be confirmed, what costs the customer money waits for a person who confirms it with them."""
-    if verdict is not Verdict.ALLOW or not charges:
-        return None
-    finding, charge = charges[0]
-    total = Money.of(sum(each.amount.amount for _, each in charges), charge.amount.currency_code)
-    return Finding(
-        None,
-        Verdict.REVIEW,
-        ReasonCode.OTHER,
-        finding.facts.above if finding.facts.above is not None else finding.facts,
-        say=COSTS,
-        own={"amount": total},
-        extra=tuple((each.kind.name, f"{each.amount.amount} {each.amount.currency_code}") for _, each in charges),
     )
 
 

@@ -229,9 +229,28 @@ NOT_OFFERED: Final = _says("This way to settle it is not offered here.", "Diese 
 ALREADY_PAUSED: Final = _says("This subscription is already paused.", "Dieses Abo pausiert schon.")
 NOT_PAUSED: Final = _says("This subscription is not paused.", "Dieses Abo pausiert nicht.")
 IN_PROGRESS: Final = _says("Something is already under way here.", "Hier ist schon etwas in Arbeit.")
-COSTS: Final = _says(
-    "This costs {amount}, so a person confirms it with you first.",
-    "Das kostet {amount}; jemand aus unserem Team bestätigt es zuerst mit Ihnen.",
+NOTHING_TO_REFUND: Final = _says(
+    "There is nothing left to pay back on this order.", "Bei dieser Bestellung ist nichts mehr zu erstatten."
+)
+OVER_WHAT_IS_LEFT: Final = _says(
+    "No more than {limit} of this order is left to pay back.",
+    "Von dieser Bestellung sind höchstens noch {limit} zu erstatten.",
+)
+OVER_LINE: Final = _says(
+    "So many units of {line.title} cannot be paid back any more.",
+    "So viele Stück von {line.title} können nicht mehr erstattet werden.",
+)
+REFUNDED_OUTSIDE: Final = _says(
+    "Money was paid back on this order elsewhere in the meantime; a person looks at it first.",
+    "Bei dieser Bestellung wurde inzwischen an anderer Stelle erstattet; das sieht sich zuerst jemand an.",
+)
+REFUND_NOT_SHOWN: Final = _says(
+    "The shop does not show all that was paid back on this order yet; a person looks at it first.",
+    "Der Shop zeigt noch nicht alles, was bei dieser Bestellung erstattet wurde; das sieht sich zuerst jemand an.",
+)
+FOREIGN_AMOUNT: Final = _says(
+    "The amount is not in the currency this order was paid in.",
+    "Der Betrag ist nicht in der Währung, in der diese Bestellung bezahlt wurde.",
 )
 FEE_TEXT: Final = {
     "RESTOCKING_FEE": _says("A restocking fee of {amount} is kept back.", "Eine Gebühr von {amount} wird einbehalten."),

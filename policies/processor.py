@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,10 +20,11 @@ from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_o
 from policies.judge import Judgement, condition, holds_back, judge, reason, told
 from policies.messages import OFFER_TEXT, choose
 from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
+from policies.recorded import Recording, write_down
 from policies.remarks import remarks_on
 from policies.rules import facts_of
 from schema.actions import Viewer
-from schema.order import OrderLine
+from schema.order import Order, OrderLine
 from schema.parts import OrderParts, SubscriptionParts
 from schema.policy import Alternative, Decision, PolicyVersion
 from schema.values import Fee, Money, Quote
@@ -38,7 +39,7 @@ from schema.vocabulary import (
     Verdict,
 )
 
-__all__ = ["PolicyError", "PolicyProcessor", "as_told_to", "zone_of"]
+__all__ = ["PolicyError", "PolicyProcessor", "as_told_to", "costs_the_customer", "zone_of"]
 
 _FEES: Mapping[ConditionKind, FeeKind] = {
     ConditionKind.RESTOCKING_FEE: FeeKind.RESTOCKING,
@@ -122,7 +123,10 @@ class PolicyProcessor:
     # ------------------------------------------------------------------------------------------- what it reads
 
     def order_parts(self, store_key: str, actions: Sequence[ActionKind] | None = None) -> OrderParts:
-        """What of an order a decision about these actions looks at; every order action where none is named."""
+        """What of an order a decision about these actions looks at; every order action where none is named.
+
+        A refund that names lines looks at the order's refunds besides, which a fresh read for an action always has.
+        """
         found = OrderParts.NONE
         for kind in ORDER_ACTIONS if actions is None else actions:
             if kind in ORDER_KINDS:
@@ -161,25 +165,40 @@ class PolicyProcessor:
     # ------------------------------------------------------------------------------------------- what it decides
 
     def facts(
-        self, asked: Asked, history: History, viewer: Viewer, now: datetime, unsaid: Mapping[str, Any] | None = None
+        self,
+        asked: Asked,
+        history: History,
+        viewer: Viewer,
+        now: datetime,
+        unsaid: Mapping[str, Any] | None = None,
+        rows: Sequence[AskedLine] = (),
     ) -> tuple[Facts, list[Facts]]:
-        """The facts of the request, and of each line that is looked at; `unsaid` are put in place of the request's."""
+        """The facts of the request, and of each line that is looked at.
+
+        Args:
+            unsaid: put in place of the request's own.
+            rows: looked at where the request names no lines; left out: every line, if a rule asks for lines.
+        """
         order = asked.order
         currency = order.totals.total.shop.currency_code if order is not None else asked.store.currency_code
         whole = Facts(asked, history, viewer, now.astimezone(UTC), zone_of(asked.store.time_zone), currency)
         if unsaid:
             whole.update(unsaid)
-        rows: Iterable[AskedLine] = asked.lines
-        if asked.kind is not ActionKind.RETURN_ORDER:
-            policy = self._by_store.get(asked.store.key)
-            rows = ()
-            if order is not None and policy is not None and any(rule.per_line for rule in policy.rules_of(asked.kind)):
-                rows = (AskedLine(line, line.quantity.current) for line in order.lines)
-        lines = [whole.of_line(row) for row in rows]
+        looked_at: Sequence[AskedLine] = asked.lines or rows
+        if not looked_at and order is not None and self.asks_of_lines(asked.store.key, asked.kind):
+            looked_at = rows_of(order)
+        lines = [whole.of_line(row) for row in looked_at]
         if unsaid:
             for line in lines:
                 line.update(unsaid)
         return whole, lines
+
+    def asks_of_lines(self, store_key: str, kind: ActionKind) -> bool:
+        """Whether a rule of an action that is asked of the whole order is asked of its lines."""
+        policy = self._by_store.get(store_key)
+        if policy is None or kind is ActionKind.RETURN_ORDER:
+            return False
+        return any(rule.per_line for rule in policy.rules_of(kind))
 
     def judge(self, asked: Asked, whole: Facts, lines: Sequence[Facts], *, on_trial: bool = True) -> Judgement:
         """The verdict over facts, not yet in words."""
@@ -206,7 +225,23 @@ class PolicyProcessor:
         self, asked: Asked, found: Judgement, history: History, viewer: Viewer, now: datetime, locale: str
     ) -> Decision:
         """A judgement as the contract shows it, with what would be allowed instead."""
-        policy = self._by_store.get(asked.store.key)
+
+        def instead(resolution: RequestedResolution) -> Verdict:
+            other = replace(asked, resolution=resolution)
+            return self.judge(other, *self.facts(other, history, viewer, now)).verdict
+
+        return self._worded(asked.store.key, asked.kind, found, now, locale, instead)
+
+    def _worded(
+        self,
+        store_key: str,
+        kind: ActionKind,
+        found: Judgement,
+        now: datetime,
+        locale: str,
+        instead: Callable[[RequestedResolution], Verdict],
+    ) -> Decision:
+        policy = self._by_store.get(store_key)
         approver = hours = None
         if found.verdict is Verdict.REVIEW:
             asking = [each.rule for each in found.findings if each.verdict is Verdict.REVIEW and each.rule is not None]
@@ -222,35 +257,49 @@ class PolicyProcessor:
             policy=PolicyVersion(name=policy.name if policy else "none", digest=policy.digest if policy else ""),
             decided_at=now,
             conditions=[condition(finding, charge, locale) for finding, charge in found.charges],
-            alternatives=self._alternatives(asked, found, history, viewer, now, locale),
+            alternatives=_alternatives(kind, found, locale, instead),
             allowed_until=found.until,
             shadow_reasons=[reason(each, locale) for each in found.shadow],
             approver=approver,
             expires_hours=hours,
         )
 
-    def _alternatives(
-        self, asked: Asked, found: Judgement, history: History, viewer: Viewer, now: datetime, locale: str
-    ) -> list[Alternative]:
-        """Offers of the rules that stand against the request, of those that would really be allowed."""
-        if found.verdict is Verdict.ALLOW or asked.kind is not ActionKind.RETURN_ORDER:
-            return []
-        alternatives: dict[RequestedResolution, Alternative] = {}
-        for finding in found.findings:
-            for offer in finding.offers if finding.verdict is not Verdict.ALLOW else ():
-                if offer.resolution in alternatives:
-                    continue
-                instead = replace(asked, resolution=offer.resolution)
-                if self.judge(instead, *self.facts(instead, history, viewer, now)).verdict is Verdict.ALLOW:
-                    label = choose(offer.label or OFFER_TEXT[offer.resolution], locale).text
-                    alternatives[offer.resolution] = Alternative(
-                        action=asked.kind, label=label, resolution=offer.resolution
-                    )
-        return list(alternatives.values())
-
     def approver(self, decision: Decision) -> str:
         """The role that may approve a decision that says REVIEW."""
         return decision.approver or DEFAULT_APPROVER
+
+    # ------------------------------------------------------------------------------------------- what was decided
+
+    def recorded_facts(self, asked: Asked, history: History, viewer: Viewer, now: datetime) -> dict[str, Any]:
+        """Every fact of one asked-for thing that is known, in plain JSON, with all that `decide_recorded` needs.
+
+        No e-mail, name, address or free text of anybody is in it. `asked.order` is read with all its parts but
+        addresses; a fact of a part that was not read is left out, as one that is not known.
+        """
+        order = asked.order
+        rows: Sequence[AskedLine] = asked.lines
+        if not rows and order is not None and order.has("lines"):
+            rows = rows_of(order)
+        return write_down(*self.facts(asked, history, viewer, now, rows=rows))
+
+    def decide_recorded(self, facts: Mapping[str, Any], locale: str = "en") -> Decision:
+        """What these policies say of facts that were written down: verdict, reasons, conditions as decided live.
+
+        Reasons do not point to lines, which are not at hand; nothing is held back.
+
+        Raises:
+            Illegible: these are not facts that `recorded_facts` wrote down.
+        """
+        record = Recording(facts)
+        policy = self._by_store.get(record.store)
+
+        def judged(resolution: RequestedResolution | None = None) -> Judgement:
+            whole, lines = record.facts(self.asks_of_lines(record.store, record.kind), zone_of, resolution)
+            return judge(policy, record.kind, whole, lines)
+
+        return self._worded(
+            record.store, record.kind, judged(), record.now, locale, lambda resolution: judged(resolution).verdict
+        )
 
     # ------------------------------------------------------------------------------------------- what it pays back
 
@@ -278,9 +327,10 @@ class PolicyProcessor:
         return min(percent, Decimal(100))
 
     def quote(self, asked: Asked, decision: Decision) -> Quote | None:
-        """What a return or cancellation would pay back, in the customer's currency; None where no money moves.
+        """What an action on an order would pay back, in the customer's currency; None where no money moves.
 
-        Always an estimate: the platform may come to a slightly other sum for taxes and discounts.
+        An estimate, except where the platform told the sum or an amount was asked for: it may come to a slightly
+        other sum for taxes and discounts.
         """
         order = asked.order
         if order is None or decision.verdict is Verdict.DENY:
@@ -299,8 +349,18 @@ class PolicyProcessor:
                 tax=totals.tax.presentment if totals.tax else None,
                 shipping=totals.shipping.presentment if totals.shipping else None,
             )
-        if asked.kind is not ActionKind.RETURN_ORDER:
-            return None
+        if asked.kind is ActionKind.REFUND_ORDER:
+            if asked.amount is None:
+                return None
+            sum_ = asked.sum
+            return Quote(
+                items=sum_.items if sum_ is not None else asked.amount,
+                total=asked.amount,
+                destination=_destination(asked),
+                estimated=sum_.estimated if sum_ is not None else False,
+                tax=sum_.tax if sum_ is not None else None,
+                shipping=sum_.shipping if sum_ is not None else None,
+            )
         items = rounded(sum((_presented_value(row) for row in asked.lines), Decimal(0)), currency)
         fees = list(self.fees(asked, decision))
         kept = sum((fee.amount.amount for fee in fees), Decimal(0))
@@ -313,6 +373,26 @@ class PolicyProcessor:
         )
 
 
+def rows_of(order: Order) -> list[AskedLine]:
+    """Every line of an order, as a request that names none is about them."""
+    return [AskedLine(line, line.quantity.current) for line in order.lines]
+
+
+def _alternatives(
+    kind: ActionKind, found: Judgement, locale: str, instead: Callable[[RequestedResolution], Verdict]
+) -> list[Alternative]:
+    """Offers of the rules that stand against the request, of those that would really be allowed."""
+    if found.verdict is Verdict.ALLOW or kind is not ActionKind.RETURN_ORDER:
+        return []
+    alternatives: dict[RequestedResolution, Alternative] = {}
+    for finding in found.findings:
+        for offer in finding.offers if finding.verdict is not Verdict.ALLOW else ():
+            if offer.resolution not in alternatives and instead(offer.resolution) is Verdict.ALLOW:
+                label = choose(offer.label or OFFER_TEXT[offer.resolution], locale).text
+                alternatives[offer.resolution] = Alternative(action=kind, label=label, resolution=offer.resolution)
+    return list(alternatives.values())
+
+
 def _presented_value(row: AskedLine) -> Decimal:
     ordered, total = row.line.quantity.ordered, row.line.total.presentment.amount
     return total * min(row.quantity, ordered) / ordered if ordered > 0 else Decimal(0)
@@ -321,6 +401,11 @@ def _presented_value(row: AskedLine) -> Decimal:
 def _destination(asked: Asked) -> RefundDestination:
     credit = asked.refund is RefundChoice.STORE_CREDIT or asked.resolution is RequestedResolution.STORE_CREDIT
     return RefundDestination.STORE_CREDIT if credit else RefundDestination.ORIGINAL_PAYMENT
+
+
+def costs_the_customer(decision: Decision) -> bool:
+    """Whether a condition of the decision costs the customer money."""
+    return any(each.amount is not None and each.amount.amount != 0 for each in decision.conditions)
 
 
 def as_told_to(decision: Decision, viewer: Viewer, locale: str = "en") -> Decision:

@@ -410,7 +410,7 @@ class Rule:
                 code, own = ReasonCode.VELOCITY_LIMIT, {"amount": str(had), "limit": str(allowed)}
                 extra = ((name, str(had)), ("limit", str(allowed)))
         if terms.request is not None or terms.customer_90d is not None:
-            amount = self._amount(facts)
+            amount = facts.value()
             if amount is None:
                 return self._open(facts, Open.UNKNOWN)
             before = Decimal(0)
@@ -432,7 +432,7 @@ class Rule:
                     continue
                 least = facts.least_amount()
                 if least is not None and least + add <= allowed_sum:
-                    facts.touched.add(RequestFact.QUANTITY)
+                    facts.touch(RequestFact.QUANTITY)
                 code = which
                 own = {"amount": Money.of(amount + add, currency), "limit": Money.of(allowed_sum, currency)}
                 extra = (
@@ -447,12 +447,6 @@ class Rule:
         chosen = self.code if self.code is not ReasonCode.OTHER else code
         return self._says(self.on_miss, facts, own=own, extra=extra, code=chosen)
 
-    def _amount(self, facts: Facts) -> Decimal | None:
-        asked = facts.asked
-        if asked is not None and asked.amount is not None and asked.amount.currency_code != facts.currency:
-            raise AmountMissing(asked.amount.currency_code)
-        return facts.value()
-
     def _fee(self, terms: FeeTerms, facts: Facts, applies: Truth) -> Finding | None:
         if terms.waive_when is not None and terms.waive_when.truth(facts) is True:
             return None
@@ -464,7 +458,7 @@ class Rule:
         return Finding(self, None, ReasonCode.OTHER, facts, say=self.say, own={"amount": charge.amount}, fee=charge)
 
     def _charge(self, terms: FeeTerms, facts: Facts) -> Charge | None:
-        units = facts.asked_line.quantity if facts.asked_line else facts.known("request.quantity") or 1
+        units = facts.units or 1
         if terms.percent is not None:
             base = facts.value()
             if base is None:
@@ -477,7 +471,7 @@ class Rule:
             amount = terms.amount[facts.currency] * (units if terms.per is Per.UNIT else 1)
         if amount <= 0:
             return None
-        line = facts.asked_line.line.native_id if facts.asked_line and terms.per is not Per.REQUEST else None
+        line = facts.line_id if terms.per is not Per.REQUEST else None
         return Charge(terms.kind, facts.presented(amount), terms.percent, line, terms.per)
 
 

@@ -15,6 +15,7 @@ from schema.actions import Actor, Viewer
 from schema.ids import make_id
 from schema.order import Fulfillment, FulfillmentLine, LineQuantity, Order, OrderLine, OrderTotals
 from schema.provenance import Capability, Source, Store, StoreHealth
+from schema.returns import Refund, RefundLine
 from schema.scalars import CurrencyCode
 from schema.subscription import Subscription, SubscriptionLine
 from schema.values import Interval, Money, MoneyPair
@@ -27,9 +28,12 @@ from schema.vocabulary import (
     FulfillmentStatus,
     HealthStatus,
     IntervalUnit,
+    MoneyMoved,
     OrderReturnStatus,
     OrderStatus,
     PaymentStatus,
+    RefundDestination,
+    RefundStatus,
     ReturnReason,
     SubscriptionStatus,
     SupportLevel,
@@ -103,7 +107,13 @@ def order(
     parcels_read: bool = True,
     rate: str | None = None,
     presentment: str = "CAD",
+    refunded: str = "0",
+    captured: str | None = None,
+    paid_back: Sequence[tuple[int, int]] = (),
+    refunds_read: bool = True,
 ) -> Order:
+    """An order of one store. `refunded` and `captured` (all, where left out) are in the store's own currency;
+    `paid_back` names lines by place with units, in one refund."""
     currency = STORES[key].currency_code
 
     def money(amount: Decimal) -> MoneyPair:
@@ -141,6 +151,17 @@ def order(
                     delivered_at_basis=basis if each.delivered else None,
                 )
             )  # fmt: skip
+    back = Decimal(refunded)
+    made = [
+        Refund(
+            id=make_id("Refund", key, "1", "77"), status=RefundStatus.COMPLETED, amount=money(back),
+            destination=RefundDestination.ORIGINAL_PAYMENT, money_moved=MoneyMoved.YES, created_at=ago(days=1),
+            lines=[
+                RefundLine(line=lines[place], quantity=units, amount=money(Decimal(0)).presentment)
+                for place, units in paid_back
+            ],
+        )
+    ]  # fmt: skip
     return Order(
         id=make_id("Order", key, "1"),
         source=Source(store=STORES[key], native_id="1", fetched_at=NOW),
@@ -152,12 +173,15 @@ def order(
         native_status="open",
         placed_at=placed or ago(days=6),
         totals=OrderTotals(
-            subtotal=money(total), total=money(total), refunded=money(Decimal(0)), refundable=money(total)
+            subtotal=money(total),
+            total=money(total),
+            refunded=money(back),
+            refundable=money((total if captured is None else Decimal(captured)) - back),
         ),
         lines=lines,
         fulfillments=parcels if parcels_read else None,
         returns=[],
-        refunds=[],
+        refunds=(made if back or paid_back else []) if refunds_read else None,
         shipping_address=None,
         billing_address=None,
         status_url=None,

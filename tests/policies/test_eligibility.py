@@ -21,19 +21,16 @@ from schema.subscription import Subscription
 from schema.vocabulary import (
     ActionKind,
     AssuranceLevel,
-    FulfillmentStatus,
     ItemCondition,
     NextStep,
-    OrderStatus,
-    PaymentStatus,
     ReasonCode,
     RequestedResolution,
     RequestFact,
     ReturnReason,
-    SubscriptionStatus,
     SupportLevel,
     Verdict,
 )
+from tests.policies.generated import SUBSCRIPTIONS, orders
 from tests.policies.nouns import (
     ACME,
     EXAMPLES,
@@ -227,40 +224,6 @@ def test_others_than_staff_hear_the_neutral_sentence_here_too() -> None:
 
 # ------------------------------------------------------------------ it agrees with the decision
 
-_GOODS = st.builds(
-    Goods,
-    price=st.sampled_from(["0.00", "12.50", "40.00", "95.00", "260.00"]),
-    ordered=st.integers(1, 3),
-    returned=st.integers(0, 2),
-    fulfilled=st.sampled_from([None, 0, 1, 2, 3]),
-    returnable=st.sampled_from([None, 0, 1, 2]),
-    refundable=st.sampled_from([None, 0, 1]),
-    tags=st.sampled_from([None, [], ["final-sale"], ["outlet"]]),
-    type=st.sampled_from([None, "Shirts", "Software"]),
-    delivered=st.sampled_from([None, *(ago(days=n) for n in (1, 13, 20, 31, 45, 200))]),
-    shipped=st.sampled_from([None, ago(days=50), ago(days=2)]),
-)
-
-
-@st.composite
-def _orders(draw: st.DrawFn) -> Order:
-    goods = draw(st.lists(_GOODS, min_size=1, max_size=3))
-    for place, each in enumerate(goods):
-        each.native = str(place + 1)
-    return order(
-        *goods,
-        key=draw(st.sampled_from(["us", "eu"])),
-        status=draw(
-            st.sampled_from([OrderStatus.OPEN, OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.UNKNOWN])
-        ),
-        payment=draw(st.sampled_from([PaymentStatus.PAID, PaymentStatus.DISPUTED])),
-        fulfillment=draw(st.sampled_from(FulfillmentStatus)),
-        placed=draw(st.sampled_from([ago(minutes=10), ago(days=4), ago(days=60)])),
-        segments=draw(st.sampled_from([[], ["member"]])),
-        customer_tags=draw(st.sampled_from([[], ["member"]])),
-        parcels_read=draw(st.booleans()),
-    )
-
 
 def _returns(of: Order, lines: list[OrderLine], resolutions: list[RequestedResolution]) -> Iterator[Asked]:
     """Every return of some of the lines, one reason and condition for all."""
@@ -304,7 +267,7 @@ _QUIET = settings(
 
 
 @_QUIET
-@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]), data=st.data())
+@given(of=orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]), data=st.data())
 def test_eligibility_of_a_line_agrees_with_every_request(of: Order, name: str, data: st.DataObject) -> None:
     line = data.draw(st.sampled_from(of.lines))
     processor = POLICIES[name]
@@ -313,7 +276,7 @@ def test_eligibility_of_a_line_agrees_with_every_request(of: Order, name: str, d
 
 
 @_QUIET
-@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
+@given(of=orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
 def test_eligibility_of_an_order_agrees_with_every_return(of: Order, name: str) -> None:
     processor = POLICIES[name]
     offered = _OFFERED.get(name, [RequestedResolution.REFUND])
@@ -322,7 +285,7 @@ def test_eligibility_of_an_order_agrees_with_every_return(of: Order, name: str) 
 
 
 @_QUIET
-@given(of=_orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
+@given(of=orders(), name=st.sampled_from(["fashion", "electronics", "grocery", "acme"]))
 def test_eligibility_of_a_cancellation_agrees_with_it(of: Order, name: str) -> None:
     ask = Asked(CANCEL, of.source.store, order=of)
     _agrees(_may(of, CANCEL, POLICIES[name]), iter([ask]), POLICIES[name], NOBODY_YET)
@@ -330,13 +293,7 @@ def test_eligibility_of_a_cancellation_agrees_with_it(of: Order, name: str) -> N
 
 @_QUIET
 @given(
-    contract=st.builds(
-        subscription,
-        status=st.sampled_from(SubscriptionStatus),
-        cycles=st.sampled_from([None, 0, 2, 3, 8]),
-        next_billing=st.sampled_from([None, *(date(2026, 6, day) for day in (15, 16, 17, 18, 30))]),
-        payment_failed=st.booleans(),
-    ),
+    contract=SUBSCRIPTIONS,
     kind=st.sampled_from([PAUSE, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION]),
     name=st.sampled_from(["subscription-box", "acme"]),
     needs_until=st.booleans(),
