@@ -1,0 +1,312 @@
+"""One run of a compiled operation: what it waits for, the errors it met, and the places that they made null."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, located_error
+from graphql.execution.values import VariableValues
+from graphql.pyutils import gather_with_cancel
+from graphql.type import GraphQLResolveInfoHelpers
+
+from execution.kinds import is_awaitable
+from execution.places import Complete, Later, Path, Place, ResolveInfo, keys_of
+
+
+class _Wait:
+    """A place that waits for its value."""
+
+    __slots__ = ("awaitable", "complete", "container", "given_up", "key", "path", "place", "started")
+
+    def __init__(
+        self, awaitable: Any, complete: Complete, place: Place, path: Path, container: Any, key: str | int
+    ) -> None:
+        self.awaitable = awaitable
+        self.complete = complete
+        self.place = place
+        self.path = path
+        self.container = container
+        self.key = key
+        self.started = False
+        #: A place above became null, or the run ended: nobody wants the value any more.
+        self.given_up = False
+
+
+class Run:
+    """The state of one run.
+
+    A place that waits holds None until its value is there. An error that reaches further up than its own place is
+    written into the response at the end, since whatever else is below that place no longer counts.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "_ending",
+        "_fatal",
+        "_futures",
+        "_idle",
+        "_nulled",
+        "_sweeping",
+        "_tasks",
+        "errors",
+        "tail",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        schema: Any,
+        fragments: Mapping[str, Any],
+        operation: Any,
+        variables: VariableValues,
+        root: Any,
+        context: Any,
+        extensions: Any,
+    ) -> None:
+        helpers = GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=self.track)
+        #: The part of `ResolveInfo` after the path, alike for every field.
+        self.tail = (
+            schema, fragments, root, operation, variables.coerced, context, is_awaitable, None, helpers, extensions
+        )  # fmt: skip
+        self.variables = variables
+        self.errors: list[GraphQLError] = []
+        self._nulled: set[tuple[str | int, ...]] = set()
+        self._futures: dict[asyncio.Future[Any], list[_Wait]] = {}
+        self._tasks: dict[asyncio.Task[None], _Wait] = {}
+        self._ending: set[asyncio.Future[Any]] = set()
+        self._idle: asyncio.Future[None] | None = None
+        self._fatal: BaseException | None = None
+        self._sweeping = False
+        self._arguments: dict[int, Any] = {}
+
+    # ------------------------------------------------------------------ what compiled code asks for
+    def info(self, place: Place, path: Path) -> ResolveInfo:
+        """What a resolver of the field is told; `path` is the place's, which may be an item of the field's list."""
+        for _ in range(place.depth):
+            assert path is not None
+            path = path[0]
+        return tuple.__new__(ResolveInfo, (*place.head, path, *self.tail))
+
+    def fail(self, error: Exception, place: Place, path: Path) -> None:
+        """Note an error and leave the place null, or raise it where the place must not be."""
+        located = located_error(error, list(place.nodes), keys_of(path))
+        if place.up:
+            raise located
+        self._note(located, path)
+
+    def fail_item(self, error: Exception, place: Place, path: Path, rest: Iterable[Any]) -> None:
+        """The same for an item of a list; where it ends the list, the rest of the items is let go."""
+        try:
+            self.fail(error, place, path)
+        except GraphQLError:
+            with suppress(Exception):  # the list itself cannot be read to its end: the first error counts
+                self.track([item for item in rest if is_awaitable(item)])
+            raise
+
+    def wait(
+        self, awaitable: Any, complete: Complete, place: Place, path: Path, container: Any, key: str | int
+    ) -> None:
+        """Fill a place when its value is there: one callback for each future, however many places want it."""
+        wait = _Wait(awaitable, complete, place, path, container, key)
+        if asyncio.isfuture(awaitable):
+            waiting = self._futures.get(awaitable)
+            if waiting is None:
+                self._futures[awaitable] = [wait]
+                awaitable.add_done_callback(self._settled)
+            else:
+                waiting.append(wait)
+        else:
+            task = asyncio.get_running_loop().create_task(self._drive(wait))
+            self._tasks[task] = wait
+
+    def once(self, place: int, make: Any) -> Any:
+        """The arguments of a field that depend on variables only: worked out once in a run."""
+        try:
+            return self._arguments[place]
+        except KeyError:
+            found = self._arguments[place] = make(self)
+            return found
+
+    def track(self, values: Sequence[Any]) -> None:
+        """Let go of awaitables that nobody wants: never started, or heard to their end."""
+        for value in values:
+            if asyncio.iscoroutine(value):
+                value.close()
+            elif asyncio.isfuture(value):
+                value.add_done_callback(_heard)
+
+    # ------------------------------------------------------------------ waiting
+    @property
+    def waits(self) -> bool:
+        return bool(self._tasks or self._futures)
+
+    @property
+    def over(self) -> bool:
+        """Whether the whole response became null."""
+        return () in self._nulled
+
+    async def settle(self) -> None:
+        """Wait until every place is filled. Cancelled, it cancels what runs and waits for that to end."""
+        try:
+            while self.waits and self._fatal is None:
+                self._idle = asyncio.get_running_loop().create_future()
+                await self._idle
+        except asyncio.CancelledError:
+            await self.give_up()
+            raise
+        if self._fatal is not None:
+            await self.give_up()
+            raise self._fatal
+
+    async def give_up(self) -> None:
+        """End all that still runs for this run."""
+        futures, self._futures = self._futures, {}
+        for future in futures:  # as awaiting them would have done
+            future.cancel()
+        for task, wait in list(self._tasks.items()):
+            self._stop(task, wait)
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait for what was stopped to have ended."""
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _drive(self, wait: _Wait) -> None:
+        wait.started = True
+        try:
+            try:
+                value = await wait.awaitable
+            except Exception as error:
+                self._failed(wait, error)
+            else:
+                self._arrived(wait, value)
+        except BaseException as error:
+            if not wait.given_up:  # such as a cancellation from within: as graphql-core, the whole run ends so
+                self._end_with(error)
+            if not isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            if not wait.given_up:
+                del self._tasks[asyncio.current_task()]  # type: ignore[arg-type]
+            self._check()
+
+    def _settled(self, future: asyncio.Future[Any]) -> None:
+        waiting = self._futures.pop(future, ())
+        if future.cancelled():
+            if waiting:
+                self._end_with(asyncio.CancelledError())
+            return
+        error = future.exception()
+        try:
+            if error is None:
+                value = future.result()
+                for wait in waiting:
+                    self._arrived(wait, value)
+            elif isinstance(error, Exception):
+                for wait in waiting:
+                    self._failed(wait, error)
+            elif waiting:
+                self._end_with(error)
+        except BaseException as fatal:
+            self._end_with(fatal)
+            raise
+        self._check()
+
+    def _arrived(self, wait: _Wait, value: Any) -> None:
+        if wait.given_up or (self._nulled and self._is_nulled(wait.path)):
+            return
+        try:
+            found = wait.complete(value, wait.path, self)
+        except Exception as error:
+            self._failed(wait, error)
+            return
+        if found.__class__ is Later:
+            self.wait(found.awaitable, found.complete, wait.place, wait.path, wait.container, wait.key)
+        else:
+            wait.container[wait.key] = found
+
+    def _failed(self, wait: _Wait, error: Exception) -> None:
+        if wait.given_up:
+            return
+        path = wait.path
+        located = located_error(error, list(wait.place.nodes), keys_of(path))
+        for _ in range(wait.place.up):
+            assert path is not None
+            path = path[0]
+        self._note(located, path)
+
+    def _end_with(self, error: BaseException) -> None:
+        if self._fatal is None:
+            self._fatal = error
+        self._wake()
+
+    def _check(self) -> None:
+        if not self._tasks and not self._futures:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    # ------------------------------------------------------------------ errors and the places they make null
+    def _note(self, error: GraphQLError, path: Path) -> None:
+        if self._is_nulled(path):
+            return
+        self._nulled.add(tuple(keys_of(path)))
+        self.errors.append(error)
+        if self.waits and not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_soon(self._sweep)
+
+    def note_whole(self, error: GraphQLError) -> None:
+        """The error that leaves no response at all."""
+        self._note(error, None)
+
+    def _is_nulled(self, path: Path) -> bool:
+        keys = tuple(keys_of(path))
+        return any(keys[:length] in self._nulled for length in range(len(keys) + 1))
+
+    def _sweep(self) -> None:
+        """Stop what is waited for below places that became null; what others gave us goes on, but unheard."""
+        self._sweeping = False
+        for future, waiting in list(self._futures.items()):
+            waiting[:] = [wait for wait in waiting if not self._is_nulled(wait.path)]
+            if not waiting:
+                del self._futures[future]
+        for task, wait in list(self._tasks.items()):
+            if self._is_nulled(wait.path):
+                self._stop(task, wait)
+        self._check()
+
+    def _stop(self, task: asyncio.Task[None], wait: _Wait) -> None:
+        wait.given_up = True
+        del self._tasks[task]
+        if not wait.started and asyncio.iscoroutine(wait.awaitable):
+            wait.awaitable.close()
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def result(self, data: dict[str, Any] | None) -> ExecutionResult:
+        """The response, the places of its errors made null."""
+        for keys in self._nulled:
+            if not keys:
+                data = None
+                break
+            here: Any = data
+            for key in keys[:-1]:
+                here = here[key]
+                if here is None:
+                    break
+            else:
+                here[keys[-1]] = None
+        return ExecutionResult(data, self.errors or None)
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
