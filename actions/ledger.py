@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, and_, func, inspect, or_, select, update
+from sqlalchemy import MetaData, Row, Select, and_, func, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actions import sqlite
+from actions.databases import database_at
 from actions.states import ACTIVE, COUNTED, FINAL, check_move
-from actions.tables import VERSION, actions, layout, metadata, transitions
+from actions.tables import VERSION, actions, layout, metadata, revisions, transitions
 from policies.asked import History
 from schema.vocabulary import ActionKind, ActionState
 
@@ -31,10 +30,6 @@ Also: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
 
 class LedgerTooNew(RuntimeError):
     """The database was written by a newer gateway."""
-
-
-class UnknownDatabase(ValueError):
-    """The address is not one of a database the ledger can be kept in."""
 
 
 class LostRace(Exception):
@@ -125,6 +120,15 @@ Standing: TypeAlias = Recorded | SameKey | Busy | Moved
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One change of state: to what, when, and who made it, sealed."""
+
+    after: ActionState
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Which actions are wanted; None: whatever it is."""
 
@@ -148,51 +152,63 @@ def new_id() -> str:
 
 
 class Ledger:
-    """The durable record of every action, in a file. Nothing is touched before `open`; `close` gives it back."""
+    """The durable record of every action, in a file or on a server. Nothing is touched before `open`."""
 
     def __init__(self, where: str | PathLike[str]) -> None:
-        """`where` is a path, or `sqlite:///` and a path. Raises `UnknownDatabase`: another kind, or no file."""
-        self._engine = sqlite.engine_for(f"sqlite+aiosqlite:///{_path(where)}")
-        self._reading = self._engine.execution_options(**{sqlite.READS_ONLY: True})
-        # There is one writer; in this process they queue here, in order, instead of polling the file's lock.
-        self._turn = asyncio.Lock()
+        """`where` is a path, `sqlite:///` and a path, or `postgresql://user:password@host/name`.
+
+        Raises `UnknownDatabase`: another kind, or no file.
+        """
+        self._database = database_at(where)
 
     async def open(self) -> None:
-        """Make the tables where there are none. Raises `LedgerTooNew`: a newer gateway made them."""
+        """Lay out an empty database, and bring an older one up to date; of several gateways at once, one does.
+
+        Raises:
+            LedgerTooNew: a newer gateway laid it out.
+            LedgerUnreachable: it does not let us in.
+        """
         try:
-            await self._create()
+            async with self.reading() as connection:
+                found = await _layout(connection)
+            if found != VERSION:
+                async with self._database.founding() as connection:
+                    await _lay_out(connection)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        """Give the database back."""
+        await self._database.close()
 
     async def ping(self) -> None:
         """Read one row; raises what the database raises."""
         async with self.reading() as connection:
             await connection.execute(select(layout.c.version))
 
-    async def _create(self) -> None:
-        async with self.writing() as connection:
-            if await connection.run_sync(lambda plain: inspect(plain).has_table(layout.name)):
-                version = (await connection.execute(select(func.max(layout.c.version)))).scalar() or 0
-                if version > VERSION:
-                    raise LedgerTooNew(f"the ledger has layout {version}; this gateway knows {VERSION} at most")
-            else:
-                await connection.run_sync(metadata.create_all)
-                await connection.execute(layout.insert().values(version=VERSION))
+    async def add_tables(self, wanted: MetaData) -> None:
+        """Make the tables of others that are kept beside the ledger, where they are missing."""
+        async with self.reading() as connection:
+            known = set(await connection.run_sync(lambda plain: inspect(plain).get_table_names()))
+        if not known.issuperset(wanted.tables):
+            async with self._database.founding() as connection:
+                await connection.run_sync(wanted.create_all)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
-        async with self._reading.begin() as connection:
+        """A transaction that only reads, and sees one moment."""
+        async with self._database.reading() as connection:
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction whose reads still hold when it writes. Nothing slow belongs inside."""
-        async with self._turn, self._engine.begin() as connection:
+    async def writing(self, *names: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes. Nothing slow belongs inside.
+
+        What it reads before it writes holds on every database only if all who change that give the same name; a
+        single statement that names the state it starts from needs none.
+        """
+        async with self._database.writing(names) as connection:
             yield connection
 
     # ------------------------------------------------------------------------------------------------ changes
@@ -208,19 +224,21 @@ class Ledger:
         counted_at: datetime | None = None,
         by: str,
         decide: Callable[[History], Record],
+        also: Callable[[Record], Also | None] | None = None,
     ) -> Standing:
         """Take up a new action, unless its key is known, its target busy, or the target moved since `seen`.
 
         The customer's counters are read, `decide` is called with them and its row is written, all in one transaction:
-        of two requests of one customer the second sees the first. `decide` is pure and quick. `counted_at` is the end
-        of the counters' 90 days, where that is not `now`.
+        of two requests of one customer the second sees the first. `decide` is pure and quick; what it raises undoes
+        everything. `counted_at` is the end of the counters' 90 days, where that is not `now`. `also` is written with
+        the row.
         """
         try:
-            async with self.writing() as connection:
+            async with self.writing(*_names(target, owner_hash, key_hash)) as connection:
                 known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
                 if known is not None and key_hash is not None:
                     return SameKey(known)
-                active = await self._active(connection, target)
+                active = await self._active(connection, target, held=True)
                 if active is not None and _lapsed(active, now):
                     await self._move(connection, active, ActionState.EXPIRED, at=now, by=by)
                 elif active is not None:
@@ -232,9 +250,11 @@ class Ledger:
                 check_move(None, new.state)
                 await connection.execute(actions.insert().values(**new.values()))
                 await self._note(connection, new.id, None, new.state, now, by)
+                if also is not None and (more := also(new)) is not None:
+                    await more(connection)
                 return Recorded(new)
         except IntegrityError:
-            # Another gateway was quicker, on a database that lets two writers in at once: its row says how we stand.
+            # Somebody wrote without the names above: its row says how we stand.
             async with self.reading() as connection:
                 known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
                 active = await self._active(connection, target)
@@ -293,6 +313,24 @@ class Ledger:
         moved = await self._one(connection, select(actions).where(actions.c.id == record.id))
         assert moved is not None
         return moved
+
+    async def restate(self, record: Record, **values: Any) -> Record:
+        """Write what a waiting action was decided on anew; it goes on waiting.
+
+        Raises:
+            LostRace: it waits no longer.
+        """
+        async with self.writing() as connection:
+            changed = await connection.execute(
+                update(actions)
+                .where(actions.c.id == record.id, actions.c.state == ActionState.AWAITING_APPROVAL.value)
+                .values(**values)
+            )
+            if changed.rowcount != 1:
+                raise LostRace(f"action {record.id} waits no longer")
+            found = await self._one(connection, select(actions).where(actions.c.id == record.id))
+            assert found is not None
+            return found
 
     async def claim(self, record: Record, *, owner: str, now: datetime, until: datetime) -> Record:
         """Take an action that nobody holds, or whose holder's lease has run out, as it stands.
@@ -369,10 +407,28 @@ class Ledger:
             rows = await connection.execute(select(actions).where(actions.c.target.in_(list(targets)), _is_active()))
             return {row.target: Record.of(row) for row in rows}
 
-    async def history(self, owner_hashes: Collection[str], now: datetime) -> Mapping[str, History]:
-        """What each customer was given or asked back in the last 90 days, unfinished and waiting actions included."""
+    async def history(
+        self, owner_hashes: Collection[str], now: datetime, *, besides: str | None = None
+    ) -> Mapping[str, History]:
+        """What each customer was given or asked back in the last 90 days, unfinished and waiting actions included.
+
+        `besides`: an action that is not counted, since it is the one that is decided on.
+        """
         async with self.reading() as connection:
-            return await self._history(connection, owner_hashes, now)
+            return await self._history(connection, owner_hashes, now, besides)
+
+    async def paying_back(self, target: str, besides: str | None = None) -> Sequence[Record]:
+        """The actions on a target that have paid money back, or may be doing so; those that wait have not."""
+        states = (COUNTED - {ActionState.AWAITING_APPROVAL}) | {ActionState.SUCCEEDED}
+        query = select(actions).where(
+            actions.c.target == target,
+            actions.c.kind.in_([ActionKind.CANCEL_ORDER.value, ActionKind.REFUND_ORDER.value]),
+            actions.c.state.in_([state.value for state in states]),
+        )
+        if besides is not None:
+            query = query.where(actions.c.id != besides)
+        async with self.reading() as connection:
+            return [Record.of(row) for row in await connection.execute(query)]
 
     async def newest(self, listing: Listing, limit: int, after: tuple[datetime, str] | None = None) -> Sequence[Record]:
         """Actions, newest first, from behind the instant and id of `after`."""
@@ -413,7 +469,7 @@ class Ledger:
                     and_(actions.c.state == ActionState.AWAITING_APPROVAL.value, actions.c.expires_at <= now),
                 )
             )
-            .order_by(actions.c.next_try_at, actions.c.requested_at)
+            .order_by(actions.c.next_try_at.nulls_first(), actions.c.requested_at)
             .limit(limit)
         )
         async with self.reading() as connection:
@@ -427,15 +483,28 @@ class Ledger:
             )
             return [(ActionState(row.before) if row.before else None, ActionState(row.after), row.at) for row in rows]
 
-    async def _active(self, connection: AsyncConnection, target: str) -> Record | None:
-        return await self._one(connection, select(actions).where(actions.c.target == target, _is_active()))
+    async def steps(self, action_ids: Collection[str]) -> Mapping[str, Sequence[Step]]:
+        """Every change of state of some actions, each action's in order."""
+        if not action_ids:
+            return {}
+        query = select(transitions).where(transitions.c.action.in_(list(action_ids))).order_by(transitions.c.id)
+        found: dict[str, list[Step]] = {}
+        async with self.reading() as connection:
+            for row in await connection.execute(query):
+                found.setdefault(row.action, []).append(Step(ActionState(row.after), row.at, row.by))
+        return found
+
+    async def _active(self, connection: AsyncConnection, target: str, *, held: bool = False) -> Record | None:
+        """The unfinished action on a target; `held`: it stays as it is until the transaction ends."""
+        query = select(actions).where(actions.c.target == target, _is_active())
+        return await self._one(connection, query.with_for_update() if held else query)
 
     async def _mark(self, connection: AsyncConnection, target: str) -> int:
         query = select(func.max(transitions.c.id)).join(actions, actions.c.id == transitions.c.action)
         return int((await connection.execute(query.where(actions.c.target == target))).scalar() or 0)
 
     async def _history(
-        self, connection: AsyncConnection, owner_hashes: Collection[str], now: datetime
+        self, connection: AsyncConnection, owner_hashes: Collection[str], now: datetime, besides: str | None = None
     ) -> Mapping[str, History]:
         if not owner_hashes:
             return {}
@@ -444,6 +513,7 @@ class Ledger:
                 actions.c.owner_hash.in_(list(owner_hashes)),
                 actions.c.requested_at > now - COUNTED_FOR,
                 actions.c.state.in_([state.value for state in COUNTED]),
+                actions.c.id != (besides or ""),
             )
         )
         counted = {owner_hash: _Counters() for owner_hash in owner_hashes}
@@ -471,16 +541,33 @@ class Ledger:
 NOTHING_COUNTED = History()
 
 
-def _path(where: str | PathLike[str]) -> str:
-    path = fspath(where)
-    scheme, found, rest = path.partition("://")
-    if found:
-        if scheme not in ("sqlite", "sqlite+aiosqlite") or not rest.startswith("/"):
-            raise UnknownDatabase("the ledger is kept in a file: expected sqlite:///aftersale.db")
-        path = rest[1:]
-    if not path or path == ":memory:":
-        raise UnknownDatabase("the ledger outlives the process: a file is needed, such as sqlite:///aftersale.db")
-    return path
+def _names(target: str, owner_hash: str | None, key_hash: str | None) -> list[str]:
+    """All that the decision on a new action depends on: what was done to its target, its customer and its key."""
+    names = [f"target {target}"]
+    names += [f"customer {owner_hash}"] if owner_hash is not None else []
+    return names + ([f"key {key_hash}"] if key_hash is not None else [])
+
+
+async def _layout(connection: AsyncConnection) -> int | None:
+    """The number of the layout; None: there is no ledger yet. Raises `LedgerTooNew`."""
+    if not await connection.run_sync(lambda plain: inspect(plain).has_table(layout.name)):
+        return None
+    version = (await connection.execute(select(func.max(layout.c.version)))).scalar() or 0
+    if version > VERSION:
+        raise LedgerTooNew(f"the ledger has layout {version}; this gateway knows {VERSION} at most")
+    return int(version)
+
+
+async def _lay_out(connection: AsyncConnection) -> None:
+    found = await _layout(connection)  # again: another gateway may have done it while this one waited
+    if found is None:
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(layout.insert().values(version=VERSION))
+        await connection.execute(revisions.insert().values(version_num=f"{VERSION:04}"))
+    elif found < VERSION:
+        from actions.migrations import upgrade  # its tool is loaded only where there is something to do
+
+        await connection.run_sync(upgrade, found)
 
 
 def _is_active() -> Any:

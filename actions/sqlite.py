@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import DDL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from actions.states import EDGES, FIRST
-from actions.tables import actions, transitions
+from actions.states import FIRST, pairs
+from actions.tables import actions, held_return_moves, transitions
 
 #: Seconds a connection waits for another process's write.
 BUSY_SECONDS = 10
 #: Set on connections that only read: they begin without asking for the write lock.
 READS_ONLY = "ledger_reads_only"
+
+
+class Sqlite:
+    """A ledger in a file. A writer has the whole file to itself from its beginning, so that what it reads holds."""
+
+    def __init__(self, path: str) -> None:
+        self._engine = engine_for(f"sqlite+aiosqlite:///{path}")
+        self._reading = self._engine.execution_options(**{READS_ONLY: True})
+        # There is one writer; in this process they queue here, in order, instead of polling the file's lock.
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._reading.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self, names: Collection[str]) -> AsyncIterator[AsyncConnection]:
+        async with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def founding(self) -> AsyncIterator[AsyncConnection]:
+        async with self.writing(()) as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._engine.dispose()
 
 
 def engine_for(url: str) -> AsyncEngine:
@@ -43,13 +74,8 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
-def _pairs() -> str:
-    return ", ".join(
-        sorted(f"'{before.value}>{after.value}'" for before, following in EDGES.items() for after in following)
-    )
-
-
 _FIRST = ", ".join(sorted(f"'{state.value}'" for state in FIRST))
+_PAIRS = ", ".join(f"'{pair}'" for pair in pairs())
 
 
 def _trigger(name: str, body: str) -> Any:
@@ -57,11 +83,20 @@ def _trigger(name: str, body: str) -> Any:
     return made.execute_if(dialect="sqlite")
 
 
+def _only_blanked(table: str, columns: str) -> str:
+    """Of what is only added to, a name may be taken out and nothing else changed."""
+    same = " AND ".join(f'NEW."{column}" IS OLD."{column}"' for column in columns.split())
+    return (
+        f"BEFORE UPDATE ON {table} WHEN NOT (NEW.\"by\" = '' AND {same}) "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are only added'); END"
+    )
+
+
 for table, name, body in (
     (
         actions,
         "actions_legal_move",
-        f"BEFORE UPDATE OF state ON actions WHEN OLD.state || '>' || NEW.state NOT IN ({_pairs()}) "
+        f"BEFORE UPDATE OF state ON actions WHEN OLD.state || '>' || NEW.state NOT IN ({_PAIRS}) "
         "BEGIN SELECT RAISE(ABORT, 'no action makes this move'); END",
     ),
     (
@@ -70,15 +105,17 @@ for table, name, body in (
         f"BEFORE INSERT ON actions WHEN NEW.state NOT IN ({_FIRST}) "
         "BEGIN SELECT RAISE(ABORT, 'no action begins so'); END",
     ),
-    (
-        transitions,
-        "transitions_stay",
-        "BEFORE UPDATE ON transitions BEGIN SELECT RAISE(ABORT, 'transitions are only added'); END",
-    ),
+    (transitions, "transitions_stay", _only_blanked("transitions", "id action before after at")),
     (
         transitions,
         "transitions_remain",
         "BEFORE DELETE ON transitions BEGIN SELECT RAISE(ABORT, 'transitions are only added'); END",
+    ),
+    (held_return_moves, "held_return_moves_stay", _only_blanked("held_return_moves", "id action after at")),
+    (
+        held_return_moves,
+        "held_return_moves_remain",
+        "BEFORE DELETE ON held_return_moves BEGIN SELECT RAISE(ABORT, 'held_return_moves are only added'); END",
     ),
 ):
     event.listen(table, "after_create", _trigger(name, body))

@@ -34,6 +34,11 @@ COUNTED = ACTIVE | {_S.SUCCEEDED}
 FINAL = frozenset(state for state, following in EDGES.items() if not following)
 
 
+def pairs() -> list[str]:
+    """Every legal change of state as `RUNNING>FAILED`, in order: what a database can compare with."""
+    return sorted(f"{before.value}>{after.value}" for before, following in EDGES.items() for after in following)
+
+
 class IllegalMove(RuntimeError):
     """A change of state that no action may make: a mistake of ours."""
 

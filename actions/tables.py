@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -54,6 +55,13 @@ def _words(column: str, words: type[ActionState] | type[ActionKind] | type[Retur
 metadata = MetaData()
 
 layout = Table("ledger_layout", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+#: The same for the tool that brings an older layout up to this one.
+revisions = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 actions = Table(
     "actions",
@@ -119,16 +127,19 @@ actions = Table(
     Index("actions_due", "state", "next_try_at"),
 )
 
+# Partial indexes say so for SQLite alone: to name another dialect here would load it. `actions.postgres` knows.
 _one_active = actions.c.state.in_(sorted(state.value for state in ACTIVE))
 Index(
     "actions_one_active_on_a_target",
     actions.c.target,
     unique=True,
     sqlite_where=_one_active,
-    postgresql_where=_one_active,
 )
 
-#: Only ever added to.
+#: What retention has still to look at.
+Index("actions_kept", actions.c.finished_at, sqlite_where=actions.c.forgotten_at.is_(None))
+
+#: Only ever added to, but for a name that is taken out.
 transitions = Table(
     "transitions",
     metadata,
@@ -160,7 +171,7 @@ held_returns = Table(
     CheckConstraint(_words("status", ReturnStatus), name="held_returns_status"),
     Index("held_returns_of_order", "store", "order"),
 )
-#: Only ever added to.
+#: Only ever added to, but for a name that is taken out.
 held_return_moves = Table(
     "held_return_moves",
     metadata,

@@ -52,7 +52,6 @@ Index(
     api_keys.c.name,
     unique=True,
     sqlite_where=api_keys.c.revoked_at.is_(None),
-    postgresql_where=api_keys.c.revoked_at.is_(None),
 )
 
 ended_sessions = Table(
@@ -118,8 +117,7 @@ class Credentials:
 
     async def open(self) -> None:
         """Make the tables where there are none."""
-        async with self._ledger.writing() as connection:
-            await connection.run_sync(metadata.create_all)
+        await self._ledger.add_tables(metadata)
 
     # ------------------------------------------------------------------ who may come in
     async def standing(self) -> Standing:
@@ -147,7 +145,7 @@ class Credentials:
         try:
             if used:
                 async with self._ledger.writing() as connection:
-                    for id, at in used.items():
+                    for id, at in sorted(used.items()):  # in one order: two gateways never wait for each other
                         await connection.execute(update(api_keys).where(api_keys.c.id == id).values(last_used_at=at))
             async with self._ledger.reading() as connection:
                 keys = [
@@ -173,7 +171,7 @@ class Credentials:
     # ------------------------------------------------------------------ keys
     async def add_key(self, row: KeyRow) -> None:
         """Raises `NameTaken`."""
-        async with self._ledger.writing() as connection:
+        async with self._ledger.writing(f"key of {row.name}") as connection:
             taken = await connection.scalar(
                 select(api_keys.c.id).where(api_keys.c.name == row.name, api_keys.c.revoked_at.is_(None))
             )
@@ -199,11 +197,8 @@ class Credentials:
         """The live key that was revoked; None: there is none of this id or name."""
         async with self._ledger.writing() as connection:
             live = api_keys.c.revoked_at.is_(None)
-            row = (
-                await connection.execute(
-                    select(api_keys).where(live, (api_keys.c.id == id_or_name) | (api_keys.c.name == id_or_name))
-                )
-            ).first()
+            query = select(api_keys).where(live, (api_keys.c.id == id_or_name) | (api_keys.c.name == id_or_name))
+            row = (await connection.execute(query.with_for_update())).first()
             if row is None:
                 return None
             now = self._clock()
@@ -214,7 +209,7 @@ class Credentials:
     # ------------------------------------------------------------------ sessions
     async def end_session(self, id: str, until: datetime) -> None:
         """End a session. `until`: when it would end by itself, or later."""
-        async with self._ledger.writing() as connection:
+        async with self._ledger.writing(f"session {id}") as connection:
             await connection.execute(
                 delete(ended_sessions).where((ended_sessions.c.until <= self._clock()) | (ended_sessions.c.id == id))
             )
@@ -229,7 +224,7 @@ class Credentials:
     # ------------------------------------------------------------------ codes
     async def keep_code(self, session: str, code_hash: str, expires_at: datetime) -> None:
         """The one code of a session; an earlier one no longer counts."""
-        async with self._ledger.writing() as connection:
+        async with self._ledger.writing(f"session {session}") as connection:
             await connection.execute(
                 delete(proofs).where((proofs.c.session == session) | (proofs.c.expires_at <= self._clock()))
             )
@@ -239,7 +234,7 @@ class Credentials:
 
     async def try_code(self, session: str, code_hash: str, most: int) -> bool:
         """Count a try and say whether it was the code; a code that was given back is gone."""
-        async with self._ledger.writing() as connection:
+        async with self._ledger.writing(f"session {session}") as connection:
             row = (await connection.execute(select(proofs).where(proofs.c.session == session))).first()
             if row is None or row.tries >= most or row.expires_at <= self._clock():
                 return False

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.postgres import Server
+
 #: With this set, as in CI, a skipped test fails the run.
 NO_SKIPS = "AFTERSALE_NO_SKIPS"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL server for all tests that ask for it."""
+    from tests.postgres import server
+
+    with server() as running:
+        yield running
 
 
 def _reasons(reports: list[pytest.CollectReport | pytest.TestReport]) -> Counter[str]:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ from actions.desk import ActionDesk, ViewerDesk
 from actions.effects import Patience
 from actions.ledger import Ledger
 from actions.recovery import Recovery
+from actions.tables import metadata
 from platforms.base import (
     CancelOrder,
     CancelSubscription,
@@ -497,12 +497,13 @@ PATIENCE = Patience(lease=3.0, settle=0.0, look=0.01, look_most=0.05)
 
 @dataclass
 class World:
-    """A shop, served; a ledger in a file; and desks that may be ended and begun again."""
+    """A shop, served; a ledger; and desks that may be ended and begun again."""
 
     shop: Shop
     faults: OnWrites
     url: str
-    path: Path
+    #: Of the ledger.
+    address: str
     clock: Clock = field(default_factory=Clock)
     rules: Rules = field(default_factory=Rules)
     watcher: Watcher = field(default_factory=Watcher)
@@ -516,9 +517,9 @@ class World:
         request_seconds: float = 5.0,
         **options: Any,
     ) -> ActionDesk:
-        """A gateway's desk on the ledger's file; each call is another gateway."""
+        """A gateway's desk on the ledger; each call is another gateway."""
         platform = adapter(self.url, **options)
-        ledger = Ledger(self.path)
+        ledger = Ledger(self.address)
         await ledger.open()
         desk = ActionDesk(
             ledger,
@@ -583,15 +584,21 @@ class Street:
 
 
 @asynccontextmanager
-async def world(street: Street, path: Path) -> AsyncIterator[World]:
+async def world(street: Street, address: str) -> AsyncIterator[World]:
     shop = Shop()
     street.tenant = faults = OnWrites(shop.app)
-    made = World(shop, faults, street.url, path / "ledger.db")
+    made = World(shop, faults, street.url, address)
     try:
         yield made
     finally:
         for desk, _ in list(made.opened):
             await made.end(desk)
+
+
+async def everything(ledger: Ledger) -> str:
+    """Every row of every table, as text."""
+    async with ledger.reading() as connection:
+        return str([(await connection.execute(table.select())).all() for table in metadata.sorted_tables])
 
 
 # ------------------------------------------------------------------------------------------------ inputs

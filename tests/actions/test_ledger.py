@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from actions.databases import UnknownDatabase
 from actions.ledger import (
     Busy,
     Ledger,
@@ -25,12 +24,11 @@ from actions.ledger import (
     Record,
     Recorded,
     SameKey,
-    UnknownDatabase,
     new_id,
 )
 from actions.privacy import Privacy, Unsealable
 from actions.states import ACTIVE, EDGES, FINAL, FIRST, IllegalMove
-from actions.tables import VERSION, actions
+from actions.tables import VERSION, actions, held_return_moves, held_returns, layout
 from policies.asked import History
 from schema.vocabulary import ActionKind, ActionState
 
@@ -68,10 +66,8 @@ async def put(ledger: Ledger, new: Record, seen: int | None = None) -> object:
 
 
 @pytest.fixture
-async def ledger(blank: Path, tmp_path: Path) -> object:
-    path = tmp_path / "ledger.db"
-    shutil.copy(blank, path)
-    made = Ledger(path)
+async def ledger(address: str) -> object:
+    made = Ledger(address)
     await made.open()
     yield made
     await made.close()
@@ -79,11 +75,10 @@ async def ledger(blank: Path, tmp_path: Path) -> object:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.lists(st.sampled_from(ActionState), min_size=1, max_size=7))
-def test_only_legal_moves_are_ever_stored(blank: Path, path: list[ActionState]) -> None:
+def test_only_legal_moves_are_ever_stored(address: str, path: list[ActionState]) -> None:
     async def walk() -> None:
-        here = blank.parent / f"walk-{new_id()}.db"
-        shutil.copy(blank, here)
-        ledger = Ledger(here)
+        target = f"Order:shop:{new_id()}"
+        ledger = Ledger(address)
         await ledger.open()
         try:
             stored: list[ActionState] = []
@@ -91,7 +86,7 @@ def test_only_legal_moves_are_ever_stored(blank: Path, path: list[ActionState]) 
             for after in path:
                 try:
                     if now is None:
-                        standing = await put(ledger, record(after))
+                        standing = await put(ledger, record(after, target))
                         assert isinstance(standing, Recorded)
                         now = standing.record
                     else:
@@ -124,7 +119,7 @@ async def test_the_database_itself_refuses_what_is_not_legal(ledger: Ledger, bef
         with pytest.raises(IntegrityError, match="no action makes this move"):
             async with ledger.writing() as connection:
                 await connection.execute(text("UPDATE actions SET state = :after"), {"after": after.value})
-    with pytest.raises(IntegrityError, match=r"CHECK|no action"):
+    with pytest.raises(IntegrityError, match=r"CHECK|no action|actions_state"):
         async with ledger.writing() as connection:
             await connection.execute(text("UPDATE actions SET state = 'DONE'"))
     found = await ledger.by_id(new.id)
@@ -139,12 +134,39 @@ async def test_the_database_itself_refuses_an_action_that_begins_elsewhere(ledge
             await connection.execute(actions.insert().values(**record(state).values()))
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM transitions", "UPDATE transitions SET after = 'FAILED'"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM transitions",
+        "UPDATE transitions SET after = 'FAILED'",
+        "UPDATE transitions SET before = 'RUNNING'",
+        "UPDATE transitions SET at = '2026-01-01'",
+        "UPDATE transitions SET id = id + 1",
+        "UPDATE transitions SET \"by\" = 'another'",
+        "UPDATE transitions SET \"by\" = '', after = 'FAILED'",
+        "DELETE FROM held_return_moves",
+        "UPDATE held_return_moves SET after = 'CLOSED'",
+        "UPDATE held_return_moves SET \"by\" = 'another'",
+    ],
+)
 async def test_what_has_happened_stays_written(ledger: Ledger, statement: str) -> None:
-    await put(ledger, record())
+    new = record()
+    await put(ledger, new)
+    async with ledger.writing() as connection:
+        held = {"store": "shop", "order": "1", "status": "APPROVED", "resolution": "REFUND", "fees": []}
+        await connection.execute(held_returns.insert().values(action=new.id, requested_at=NOW, **held))
+        await connection.execute(held_return_moves.insert().values(action=new.id, after="RECEIVED", at=NOW, by="who"))
     with pytest.raises(IntegrityError, match="only added"):
         async with ledger.writing() as connection:
             await connection.execute(text(statement))
+
+
+async def test_the_name_of_who_made_a_change_can_be_taken_out(ledger: Ledger) -> None:
+    new = record()
+    await put(ledger, new)
+    async with ledger.writing() as connection:
+        await connection.execute(text("UPDATE transitions SET \"by\" = ''"))
+    assert [(step.after, step.by) for step in (await ledger.steps([new.id]))[new.id]] == [(RUNNING, "")]
 
 
 async def test_an_active_action_keeps_others_off_its_target(ledger: Ledger) -> None:
@@ -152,7 +174,7 @@ async def test_an_active_action_keeps_others_off_its_target(ledger: Ledger) -> N
     assert await put(ledger, first) == Recorded(first)
     assert isinstance(await put(ledger, record()), Busy)
     assert isinstance(await put(ledger, record(target="Order:shop:2")), Recorded)
-    with pytest.raises(IntegrityError, match="UNIQUE"):
+    with pytest.raises(IntegrityError, match=r"UNIQUE|actions_one_active_on_a_target"):
         async with ledger.writing() as connection:
             await connection.execute(actions.insert().values(**record().values()))
     assert {state.value for state in ACTIVE} == {"RUNNING", "PENDING", "UNKNOWN", "AWAITING_APPROVAL"}
@@ -224,34 +246,44 @@ async def test_an_unknown_customer_has_counted_nothing(ledger: Ledger) -> None:
     assert await ledger.history([], NOW) == {}
 
 
-async def test_a_ledger_of_a_newer_gateway_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    made = Ledger(path)
-    await made.open()
-    await made.ping()
-    await made.close()
-    plain = sqlite3.connect(path)
-    plain.execute("INSERT INTO ledger_layout VALUES (?)", (VERSION + 1,))
-    plain.commit()
-    plain.close()
+async def test_a_ledger_of_a_newer_gateway_is_left_alone(ledger: Ledger, address: str) -> None:
+    await ledger.ping()
+    async with ledger.writing() as connection:
+        await connection.execute(layout.insert().values(version=VERSION + 1))
     with pytest.raises(LedgerTooNew):
-        await Ledger(path).open()
+        await Ledger(address).open()
 
 
-async def test_the_file_is_written_ahead_and_checks_references(ledger: Ledger) -> None:
+async def test_the_file_is_written_ahead_and_checks_references(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    await ledger.open()
     async with ledger.reading() as connection:
         assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
         assert (await connection.execute(text("PRAGMA foreign_keys"))).scalar() == 1
         assert (await connection.execute(text("PRAGMA synchronous"))).scalar() == 2
         assert ((await connection.execute(text("PRAGMA busy_timeout"))).scalar() or 0) >= 5000
+    await ledger.close()
 
 
 @pytest.mark.parametrize(
-    "where", ["", ":memory:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql://localhost/ledger"]
+    "where",
+    [
+        "",
+        ":memory:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "mysql://aftersale:hunter2@localhost/ledger",
+        "postgresql://aftersale:hunter2@localhost",
+        "postgresql://aftersale:hunter2@localhost:port/ledger",
+        "postgresql://aftersale:hunter2#@localhost/ledger",
+        "postgresql://aftersale:hunter2/@localhost/ledger",
+    ],
 )
-def test_only_a_file_can_hold_the_ledger(where: str) -> None:
-    with pytest.raises(UnknownDatabase):
+def test_only_a_file_or_a_server_can_hold_the_ledger(where: str) -> None:
+    with pytest.raises(UnknownDatabase) as refused:
         Ledger(where)
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_the_file_is_named_by_path_or_address(tmp_path: Path) -> None:

@@ -1,0 +1,7 @@
+"""Where the steps run: on the connection and in the transaction that the ledger opened for them."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+with context.begin_transaction():
+    context.run_migrations()
