@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from platforms.addresses import check_base_url
 from platforms.base import (
+    CLOCK_SKEW,
     CancelOrder,
     Done,
     OrdersQuery,
@@ -21,27 +24,33 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ReturnOrder,
     Row,
     Services,
     StoreConfig,
 )
-from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, PlatformError, Refused
+from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, PlatformError, Refused, Unsupported
 from platforms.jsonbody import decode
 from platforms.magento import mapping, wire
 from platforms.secrets import SecretText
 from platforms.transport import Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
+from schema.ids import make_id
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
 from schema.provenance import RateBudget, StoreHealth
+from schema.values import Money
 from schema.vocabulary import (
     ActionKind,
     ItemCondition,
     OrderStatus,
+    RefundChoice,
     RequestedResolution,
     ReturnReason,
     ReturnResolution,
@@ -55,6 +64,9 @@ _PAGES: Final = 5
 #: No list that belongs to a batch is longer than this; a shop that says so is not believed.
 _MOST_PAGES: Final = 50
 _SECOND = timedelta(seconds=1)
+_ZERO, _CENT = Decimal(0), Decimal("0.01")
+_REFUND: Final = ActionKind.REFUND_ORDER
+_CARRIED = re.compile(r"Shipping in it: (\d+(?:\.\d+)?)\.")
 
 
 class Credentials(BaseModel):
@@ -144,10 +156,15 @@ class Magento(Platform):
             "Adobe Commerce records a return, which pays nothing back by itself; Magento Open Source has no returns, "
             "so the gateway keeps the record and leaves a comment on the order."
         ),
+        ActionKind.REFUND_ORDER: (
+            "Only what the payment's gateway took is paid back through it; any other refund is a credit memo that is "
+            "booked and pays nothing: its `moneyMoved` is NO."
+        ),
     }
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = {
         ActionKind.CANCEL_ORDER: (wire.VIEW_ORDERS, wire.CANCEL),
         ActionKind.RETURN_ORDER: (wire.VIEW_ORDERS, wire.COMMENT),
+        ActionKind.REFUND_ORDER: (wire.VIEW_ORDERS, wire.INVOICES, wire.REFUND),
     }
     never_known: ClassVar[frozenset[str]] = frozenset(
         {
@@ -526,6 +543,67 @@ class Magento(Platform):
         await self._note(native, _return_note(request), state, ActionKind.RETURN_ORDER)
         return Done()
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """Worked out as the shop does, which has no word on it beforehand."""
+        most = ask.order.totals.refundable.presentment
+        row, sent = await _together(
+            self._order_row(ask.order), self._shipping_left(ask.order) if ask.shipping else _nothing()
+        )
+        goods, tax = mapping.worth(row, {one.line.native_id: one.quantity for one in ask.lines})
+        goods = min(goods, most.amount)  # an adjustment may have taken of it already
+        tax = min(tax, goods)
+        sent = min(sent or _ZERO, most.amount - goods)
+        return RefundSum(
+            items=Money.of(goods - tax, most.currency_code),
+            tax=Money.of(tax, most.currency_code),
+            shipping=Money.of(sent, most.currency_code) if ask.shipping else None,
+            total=Money.of(goods + sent, most.currency_code),
+            estimated=True,
+        )
+
+    async def _order_row(self, order: Order) -> wire.OrderRow:
+        native = order.source.native_id
+        rows = await self._all(wire.orders_by_ids([native]), wire.OrderPage, "orders")
+        found = next((row for row in rows if str(row.entity_id) == native), None)
+        if found is None:
+            raise wire.Missing("the shop has no such order", store=self.config.id)
+        return found
+
+    async def _shipping_left(self, order: Order) -> Decimal:
+        """With tax; less what credit memos gave back of it, as shipping or as an adjustment that says so."""
+        paid = order.totals.shipping.presentment.amount if order.totals.shipping else _ZERO
+        if paid <= 0:
+            return _ZERO
+        rows = await self._all(wire.memos([int(order.source.native_id)]), wire.MemoPage, "credit memos")
+        back = _ZERO
+        for row in rows:
+            if row.order_id == int(order.source.native_id) and row.state != mapping.CANCELLED_MEMO:
+                carried = row.shipping_incl_tax if row.shipping_incl_tax is not None else row.shipping_amount
+                told = [found[1] for one in row.comments or () if (found := _CARRIED.search(one.comment or ""))]
+                back += (carried or _ZERO) + sum(map(Decimal, told), _ZERO)
+        return max(paid - back, _ZERO)
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """Through the gateway where it took the money, else booked. One credit memo, whose sum is just the amount."""
+        if request.destination is not RefundChoice.ORIGINAL_PAYMENT:
+            raise Unsupported(
+                "Magento's REST interface cannot pay back as store credit.", action=_REFUND, store=self.config.id
+            )
+        native = request.order.source.native_id
+        body = _memo(request, await self._order_row(request.order), self.config.id)
+        invoices = await self._allowed(self._all(wire.invoices(native), wire.InvoicePage, "invoices"), _REFUND)
+        taken = [row for row in invoices if str(row.order_id) == native and row.state == 2 and row.transaction_id]
+        if not taken:
+            call = wire.refund_offline(native, body)
+        else:
+            fitting = next((row for row in taken if _covers(row, request)), None)
+            if fitting is None:
+                raise Refused(
+                    "no single invoice covers this: pay back what each of them has by itself", store=self.config.id
+                )
+            call = wire.refund_online(fitting.entity_id, body)
+        return Done(str(await self._write(call, int, "the credit memo", _REFUND)))
+
     async def _note(self, order: str, text: str, state: wire.OrderState, action: ActionKind) -> None:
         call = wire.leave_note(order, text, state.status or state.state or "")
         if not await self._write(call, bool, "the comment", action):
@@ -563,6 +641,10 @@ class Magento(Platform):
                     return await super().happened(request, since)
                 notes = await self._read(wire.order_notes(native), wire.NotePage, "the comments")
                 return Done() if any((one.comment or "").startswith(mark) for one in notes.items) else None
+            case RefundOrder():
+                native = request.order.source.native_id
+                memos = await self._all(wire.memos([int(native)]), wire.MemoPage, "credit memos")
+                return _refunded([row for row in memos if str(row.order_id) == native], request, since, self.config.id)
             case _:
                 return await super().happened(request, since)
 
@@ -588,8 +670,12 @@ class Magento(Platform):
         return value
 
     async def _write(self, call: Call, type_: type[T], what: str, action: ActionKind) -> T:
+        return await self._allowed(self._send(call, type_, what), action)
+
+    async def _allowed(self, work: Coroutine[Any, Any, T], action: ActionKind) -> T:
+        """What an action needs; a permission that is missing is remembered as the action's."""
         try:
-            return await self._send(call, type_, what)
+            return await work
         except MissingScope as error:
             if self._bearer is not None and not self._token_works:
                 raise self._unknown_token(error) from None
@@ -820,6 +906,70 @@ def _rma(request: ReturnOrder, choices: _Choices, own: ReturnLabels, now: dateti
         "tracks": [],
     }
     return {name: value for name, value in rma.items() if value is not None}
+
+
+# ----------------------------------------------------------------------------------------------------------- refunds
+
+
+def _memo(request: RefundOrder, row: wire.OrderRow, store: str) -> Mapping[str, object]:
+    """The credit memo to ask for; `row` is the order as it stands. An amount for shipping is taken with or without its
+    tax as the shop is set, which it does not tell: where shipping is taxed, it is paid back as an adjustment, which is
+    taken as it is. Raises `Refused` where the sum could not be met."""
+    order, amount = request.order, request.amount.amount
+    if amount != amount.quantize(_CENT):
+        raise Refused("the shop pays back to the cent", store=store)
+    if amount > (row.total_paid or _ZERO) - (row.total_refunded or _ZERO):
+        raise Refused("more than is left of what was paid", store=store)
+    carried = request.shipping.amount if request.shipping else _ZERO
+    untaxed = row.shipping_incl_tax in (None, row.shipping_amount)
+    shipping = carried if untaxed else _ZERO
+    units = {one.line.native_id: one.quantity for one in request.lines}
+    adjustment = amount - mapping.worth(row, units)[0] - shipping
+    if (shipping or adjustment) and row.order_currency_code != row.base_currency_code:
+        raise Refused(
+            "the order was paid in another currency than the shop's: only whole lines can be paid back to the cent",
+            store=store,
+        )
+    text = f"{_refund_mark(request)} {_plain(request.reason)}".strip()
+    if carried > shipping:
+        text += f" Shipping in it: {carried}."
+    return wire.memo_asked(
+        units or {line.native_id: 0 for line in order.lines}, text, shipping=shipping, adjustment=adjustment
+    )
+
+
+def _covers(invoice: wire.InvoiceRow, request: RefundOrder) -> bool:
+    """Whether one invoice has the units and the money. Its own sum is in the shop's currency."""
+    held = {str(one.order_item_id): one.qty for one in invoice.items}
+    order = request.order.totals.total
+    same = order.presentment.currency_code == order.shop.currency_code
+    left = invoice.base_grand_total - (invoice.base_total_refunded or _ZERO)
+    return all(held.get(one.line.native_id, _ZERO) >= one.quantity for one in request.lines) and (
+        not same or left >= request.amount.amount
+    )
+
+
+def _refund_mark(request: RefundOrder) -> str:
+    return f"Refunded by Aftersale (action {request.action_id})."
+
+
+def _refunded(rows: Iterable[wire.MemoRow], request: RefundOrder, since: datetime, store: str) -> Done | None:
+    """The memo that bears the action's mark. That a shop keeps the comment is unverified: without a mark, one of just
+    this amount since then."""
+    standing = [row for row in rows if row.state != mapping.CANCELLED_MEMO]
+    said = {row.entity_id: [one.comment or "" for one in row.comments or ()] for row in standing}
+    for row in standing:
+        if any(text.startswith(_refund_mark(request)) for text in said[row.entity_id]):
+            return Done(str(row.entity_id))
+    for row in standing:
+        if (
+            make_id("Refund", store, str(row.order_id), str(row.entity_id)) not in request.refunds_before
+            and not any(text.startswith("Refunded by Aftersale (action ") for text in said[row.entity_id])
+            and wire.known_instant(row.created_at, "creditmemo.created_at") >= since - CLOCK_SKEW
+            and row.grand_total == request.amount.amount
+        ):
+            return Done(str(row.entity_id))
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------- comments

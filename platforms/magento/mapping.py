@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from platforms.magento import wire
@@ -40,7 +40,7 @@ from schema.vocabulary import (
     ReturnStatus,
 )
 
-_ZERO = Decimal(0)
+_ZERO, _CENT = Decimal(0), Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +290,45 @@ def _paid_for(item: wire.ItemRow | wire.MemoItemRow) -> Decimal:
     )
 
 
+def worth(row: wire.OrderRow, counts: Mapping[str, int]) -> tuple[Decimal, Decimal]:
+    """What units of items come to in the customer's currency, with tax and after discounts, and the tax in it. The
+    parts of a price are rounded together, and the last units of an item have what is left of it (inferred)."""
+    total = tax = _ZERO
+    below = _below(row)
+    for item in bought(row):
+        count, ordered = counts.get(str(item.item_id), 0), item.qty_ordered or _ZERO
+        if not count or not ordered:
+            continue
+        rows = (item, *below.get(item.item_id, ()))  # a bundle's price may stand with its pieces
+        last = (item.qty_refunded or _ZERO) + count >= ordered
+        total += _share(rows, _paid_for, _paid_back_of, count / ordered, last=last)
+        tax += _share(rows, lambda one: one.tax_amount, lambda one: one.tax_refunded, count / ordered, last=last)
+    return total, tax
+
+
+def _share(
+    rows: Iterable[wire.ItemRow],
+    whole: Callable[[wire.ItemRow], Decimal | None],
+    back: Callable[[wire.ItemRow], Decimal | None],
+    part: Decimal,
+    *,
+    last: bool,
+) -> Decimal:
+    amount = sum((whole(one) or _ZERO for one in rows), _ZERO)
+    if last:
+        return amount - sum((back(one) or _ZERO for one in rows), _ZERO)
+    return (amount * part).quantize(_CENT, ROUND_HALF_UP)
+
+
+def _paid_back_of(item: wire.ItemRow) -> Decimal:
+    return (
+        (item.amount_refunded or _ZERO)
+        + (item.tax_refunded or _ZERO)
+        + (item.discount_tax_compensation_refunded or _ZERO)
+        - abs(item.discount_refunded or _ZERO)
+    )
+
+
 def _base_paid_for(item: wire.ItemRow) -> Decimal:
     return (
         (item.base_row_total or _ZERO)
@@ -421,6 +460,7 @@ REFUND_STATUS: Mapping[int, RefundStatus] = {
     2: RefundStatus.COMPLETED,
     3: RefundStatus.FAILED,
 }
+CANCELLED_MEMO = 3
 _WENT: Mapping[MoneyMoved, RefundDestination] = {
     MoneyMoved.YES: RefundDestination.ORIGINAL_PAYMENT,
     MoneyMoved.NO: RefundDestination.MANUAL,

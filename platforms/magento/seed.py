@@ -442,6 +442,6 @@ def _refund_one(shop: Shop, order: int, at: datetime) -> None:
         "comments": [],
         **_both("grand_total", gross),
     }
-    item["qty_refunded"] = 1
+    item |= {"qty_refunded": 1} | _both("amount_refunded", net) | _both("tax_refunded", gross - net)
     row |= _both("total_refunded", gross) | _both("total_online_refunded", gross)
     row["updated_at"] = stamp(at)

@@ -145,6 +145,10 @@ class Simulator:
         self.calls: list[Received] = []
         #: Every call that could change the shop.
         self.writes: list[Received] = []
+        #: What is added to an amount given for shipping, as a share of it: a shop may be set either way.
+        self.shipping_tax = Decimal(0)
+        #: Whether a credit memo keeps the comment it was asked for with, which no source at hand says.
+        self.keeps_memo_comments = True
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -414,53 +418,59 @@ class Simulator:
         return self._refund(self._order(found["order_id"]), body, found)
 
     def _refund(self, row: Body, body: Body, invoice: Body | None) -> int:
+        """No items is all that is left; a quantity of 0 is nothing of it. Adjustments are taken as they are."""
         items = {item["item_id"]: item for item in row["items"]}
-        asked = body.get("items") or [
+        named = body.get("items") or [
             {"order_item_id": id, "qty": item["qty_invoiced"] - item["qty_refunded"]}
             for id, item in items.items()
             if item["qty_invoiced"] > item["qty_refunded"]
         ]
+        of = {one["order_item_id"]: one["qty"] for one in (invoice or {}).get("items", ())}
         faults = [
             f"The quantity to refund of item {one['order_item_id']} is more than is left."
-            for one in asked
+            for one in named
             if one["order_item_id"] not in items
             or one["qty"] > items[one["order_item_id"]]["qty_invoiced"] - items[one["order_item_id"]]["qty_refunded"]
+            or (invoice is not None and one["qty"] > of.get(one["order_item_id"], 0))
         ]
-        if not asked:
+        asked = [one for one in named if one["qty"] > 0]
+        given = body.get("arguments") or {}
+        shipping = Decimal(str(given.get("shipping_amount", 0)))
+        carried = shipping * self.shipping_tax
+        adjustment = Decimal(str(given.get("adjustment_positive", 0))) - Decimal(
+            str(given.get("adjustment_negative", 0))
+        )
+        parts = [] if faults else [self._part(items[one["order_item_id"]], one["qty"]) for one in asked]
+        total = sum((_comes_to(part) for part in parts), Decimal(0)) + shipping + carried + adjustment
+        left = Decimal(str(row.get("total_paid") or 0)) - Decimal(str(row.get("total_refunded") or 0))
+        if not faults and total <= 0:
             faults.append("The credit memo's total must be positive.")
+        if not faults and total > left:
+            faults.append(f"The most money available to refund is {left}.")
         if faults:
             raise _error(400, "Creditmemo Document Validation Error(s):\n%1", ["\n".join(faults)])
         online = bool(invoice is not None and body.get("is_online"))
         if online and row["payment"]["method"] not in self.state.online_methods:
             raise _error(400, "The refund action is not available.")
-        rows = []
-        total = Decimal(str((body.get("arguments") or {}).get("shipping_amount", 0)))
-        for one in asked:
-            item = items[one["order_item_id"]]
-            share = Decimal(str(one["qty"])) / Decimal(str(item["qty_ordered"]))
-            part: Body = {"entity_id": self.state.new_id(), "order_item_id": item["item_id"], "qty": one["qty"]}
-            part |= {name: item[name] for name in ("name", "sku", "product_id")}
-            part |= {"base_cost": None, "base_price": item["base_price"], "price": item["price"]}
-            for name in ("row_total", "tax_amount", "discount_amount", "discount_tax_compensation_amount"):
-                amount = float((Decimal(str(item[name])) * share).quantize(Decimal("0.01")))
-                part[name] = part[f"base_{name}"] = amount
-            total += sum(
-                (Decimal(str(part[name])) for name in ("row_total", "tax_amount", "discount_tax_compensation_amount")),
-                -Decimal(str(part["discount_amount"])),
-            )
-            item["qty_refunded"] += one["qty"]
-            rows.append(part)
+        for part in parts:
+            item = items[part["order_item_id"]]
+            item["qty_refunded"] += part["qty"]
+            for name, back in _BACK.items():
+                item[back] = float(Decimal(str(item.get(back) or 0)) + Decimal(str(part[name])))
         memo: Body = {"entity_id": self.state.new_id(), "order_id": row["entity_id"], "state": 2}
         memo |= {"increment_id": f"{memo['entity_id']:09d}", "created_at": stamp(self.clock())}
-        memo |= {"updated_at": memo["created_at"], "store_id": 1, "items": rows, "comments": []}
+        memo |= {"updated_at": memo["created_at"], "store_id": 1, "items": parts, "comments": []}
         memo |= {"grand_total": float(total), "base_grand_total": float(total)}
+        memo |= {"shipping_amount": float(shipping), "shipping_incl_tax": float(shipping + carried)}
+        memo |= {"adjustment": float(adjustment)}
         memo |= {name: row[name] for name in ("order_currency_code", "base_currency_code")}
         if invoice is not None:
             memo["invoice_id"] = invoice["entity_id"]
+            invoice["base_total_refunded"] = float(Decimal(str(invoice.get("base_total_refunded") or 0)) + total)
         if online:
             memo["transaction_id"] = f"{row['payment']['last_trans_id']}-refund"
         text = (body.get("comment") or {}).get("comment")
-        if text:
+        if text and self.keeps_memo_comments:
             shown = int((body["comment"]).get("is_visible_on_front") or 0)
             memo["comments"].append(
                 {
@@ -480,6 +490,21 @@ class Simulator:
         if row["total_refunded"] >= row["total_paid"]:
             self.set_state(row, "closed")
         return int(memo["entity_id"])
+
+    def _part(self, item: Body, units: float) -> Body:
+        """Units of an item as a row of a credit memo; the last ones have what is left of it."""
+        part: Body = {"entity_id": self.state.new_id(), "order_item_id": item["item_id"], "qty": units}
+        part |= {name: item[name] for name in ("name", "sku", "product_id")}
+        part |= {"base_cost": None, "base_price": item["base_price"], "price": item["price"]}
+        share, over = Decimal(str(units)) / Decimal(str(item["qty_ordered"])), Decimal(0)
+        for name, back in _BACK.items():
+            exact = Decimal(str(item[name])) * share + over
+            if item["qty_refunded"] + units == item["qty_ordered"]:
+                exact = Decimal(str(item[name])) - Decimal(str(item.get(back) or 0))
+            rounded = exact.quantize(Decimal("0.01"))
+            over = exact - rounded  # what is lost of one part is given to the next
+            part[name] = part[f"base_{name}"] = float(rounded)
+        return part
 
     # -- returns, of Adobe Commerce
 
@@ -614,6 +639,20 @@ _ROUTES: tuple[tuple[str, str, str, str], ...] = (
     ("GET", "/V1/products", "list_products", "Magento_Catalog::products"),
     ("GET", "/V1/store/storeConfigs", "store_configs", "Magento_Backend::store"),
 )
+
+
+#: Amounts of an item, and where it keeps what of them was paid back.
+_BACK: Mapping[str, str] = {
+    "row_total": "amount_refunded",
+    "tax_amount": "tax_refunded",
+    "discount_amount": "discount_refunded",
+    "discount_tax_compensation_amount": "discount_tax_compensation_refunded",
+}
+
+
+def _comes_to(part: Body) -> Decimal:
+    added = sum(Decimal(str(part[name])) for name in ("row_total", "tax_amount", "discount_tax_compensation_amount"))
+    return added - Decimal(str(part["discount_amount"]))
 
 
 def stamp(moment: datetime) -> str:

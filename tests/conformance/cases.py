@@ -405,7 +405,8 @@ CASES: Mapping[str, Case] = {
         profiles={"31": "ada@example.com", "33": "ann@example.com", "34": "joann@example.com"},
         products=("501", "502", "503", "504"),
         numbers={"2001": "2001", "#2003": "2003"},
-        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER), "2001") | _ALL_SUBSCRIPTIONS,
+        targets=dict.fromkeys((ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER), "2001")
+        | _ALL_SUBSCRIPTIONS,
         writes={ActionKind.CANCEL_ORDER: 2},  # with the note that tells why
     ),
     "recharge": Case(

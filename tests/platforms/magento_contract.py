@@ -39,6 +39,8 @@ MADE_BY_THE_SHOP = {
     "rma-data-item-interface": {"entity_id", "rma_entity_id", "qty_approved", "qty_returned", "condition"},
     "rma-data-comment-interface": {"entity_id", "rma_entity_id"},
 }
+#: The definition calls it isOnline; a shop takes this (https://github.com/magento/magento2/issues/27199).
+MISNAMED = {"is_online": "isOnline"}
 ANY_SHAPE = {
     # Told as a text; the vendor's own examples have lists too (category_ids).
     ("framework-attribute-interface", "value"),
@@ -154,6 +156,7 @@ def _wrong(
             if missing and not trimmed:
                 yield f"{where} lacks {sorted(missing)}"
             for key, inner in value.items():
+                key = MISNAMED.get(key, key)
                 if key not in properties:
                     yield f"{where}.{key} is not known"
                 elif (name, key) not in ANY_SHAPE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,9 @@ from platforms.base import (
     Operation,
     OrdersQuery,
     Person,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
     ReturnedLine,
     ReturnOrder,
     Services,
@@ -44,6 +48,7 @@ from sandbox.serving import serve
 from schema.emails import Email, canonical_email
 from schema.order import Order, ProductRef
 from schema.parts import OrderParts, SubscriptionParts
+from schema.returns import Refund
 from schema.values import Fee, Money
 from schema.vocabulary import (
     ActionKind,
@@ -858,6 +863,248 @@ async def test_a_write_whose_answer_is_lost_is_not_known_and_found_by_reading(wo
     happened = await adapter.happened(request, NOW)
     assert happened == (None if word == "garbage" else Done())
     assert len(world.simulator.writes) == (0 if word == "garbage" else 1)
+
+
+# ------------------------------------------------------------------ refunds
+async def refunding(adapter: Magento, amount: str, *units: int, native: str = "3001", **changed: Any) -> RefundOrder:
+    """`units`: of each line, in the order's own order."""
+    order = await one(adapter, native)
+    asked = RefundOrder(
+        "act-6",
+        order,
+        Money.of(amount, "EUR"),
+        tuple(RefundedLine(line, count) for line, count in zip(order.lines, units, strict=False) if count),
+        None,
+        RefundChoice.ORIGINAL_PAYMENT,
+        "Arrived <b>broken</b>",
+        refunds_before=frozenset(refund.id for refund in order.refunds or ()),
+    )
+    return replace(asked, **changed)
+
+
+def sent(world: World) -> tuple[str, Body]:
+    (write,) = world.simulator.writes
+    return write.path, write.body
+
+
+async def refund_of(adapter: Magento, native: str = "3001") -> Refund:
+    refunds = (await one(adapter, native)).refunds or []
+    assert len(refunds) == 1
+    return refunds[0]
+
+
+async def test_lines_and_shipping_come_to_what_the_shop_would_reckon(world: World) -> None:
+    adapter = world.adapter()
+    order = await one(adapter, "3001")
+    world.calls()
+    line = order.lines[1]
+    found = await adapter.refund_sum(RefundAsk(order, (RefundedLine(line, 1),), shipping=True))
+    assert sorted(world.calls()) == ["GET /V1/creditmemos order_id in 3001", "GET /V1/orders entity_id in 3001"]
+    assert (found.items.amount + found.tax.amount if found.tax else None) == Decimal("12.00")
+    assert (found.shipping, found.total, found.estimated) == (
+        Money.of("4.95", "EUR"),
+        Money.of("16.95", "EUR"),
+        True,
+    )
+    assert world.simulator.writes == []
+
+
+async def test_what_a_gateway_took_is_paid_back_through_it(world: World) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter, "12.00", 0, 1)
+    world.calls()
+    done = await adapter.refund_order(asked)
+    assert [call.partition(" order_id")[0].partition(" entity_id")[0] for call in world.calls()] == [
+        "GET /V1/orders",
+        "GET /V1/invoices",
+        "POST /V1/invoice/3001/refund",
+    ]
+    assert sent(world) == (
+        "/V1/invoice/3001/refund",
+        {
+            "items": [{"order_item_id": 30012, "qty": 1}],
+            "notify": False,
+            "appendComment": True,
+            "comment": {
+                "comment": "Refunded by Aftersale (action act-6). Arrived b broken /b",
+                "is_visible_on_front": 0,
+            },
+            "arguments": {"shipping_amount": 0.0, "adjustment_positive": 0.0, "adjustment_negative": 0.0},
+            "is_online": True,
+        },
+    )
+    made = await refund_of(adapter)
+    assert done == Done(made.id.rpartition(":")[2])
+    assert (made.amount.presentment.amount, made.money_moved) == (Decimal("12.0"), MoneyMoved.YES)
+    assert [(part.line.native_id, part.quantity) for part in made.lines] == [("30012", 1)]
+
+
+@pytest.mark.parametrize("told", ["no transaction", "no invoice of money"])
+async def test_what_no_gateway_took_is_only_booked(world: World, told: str) -> None:
+    invoice = world.shop.invoices[3001]
+    invoice |= {"transaction_id": None} if told == "no transaction" else {"state": 3}
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "12.00", 0, 1))
+    path, body = sent(world)
+    assert (path, "is_online" in body) == ("/V1/order/3001/refund", False)
+    made = await refund_of(adapter)
+    assert (made.money_moved, made.destination) == (MoneyMoved.NO, RefundDestination.MANUAL)
+
+
+async def test_a_gateway_that_cannot_pay_back_is_a_refusal_and_nothing_is_booked_instead(world: World) -> None:
+    world.shop.online_methods = frozenset()
+    adapter = world.adapter()
+    with pytest.raises(Refused) as raised:
+        await adapter.refund_order(await refunding(adapter, "12.00", 0, 1))
+    assert raised.value.native[0].message == "The refund action is not available."
+    assert len(world.simulator.writes) == 1
+    assert (await one(adapter, "3001")).totals.refunded.presentment.amount == 0
+
+
+async def test_a_sum_without_lines_names_every_line_with_nothing_of_it(world: World) -> None:
+    """Without items the shop would pay back everything."""
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "5.00"))
+    _, body = sent(world)
+    assert {item["order_item_id"]: item["qty"] for item in body["items"]} == {
+        int(line.native_id): 0 for line in (await one(adapter, "3001")).lines
+    }
+    assert body["arguments"]["adjustment_positive"] == 5.0
+    made = await refund_of(adapter)
+    assert made.amount.presentment.amount == 5
+    assert made.lines == []
+
+
+async def test_what_is_kept_back_of_a_line_is_a_negative_adjustment(world: World) -> None:
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "9.50", 0, 1))
+    _, body = sent(world)
+    assert (body["arguments"]["adjustment_negative"], body["arguments"]["adjustment_positive"]) == (2.5, 0.0)
+    assert (await refund_of(adapter)).amount.presentment.amount == Decimal("9.5")
+
+
+@pytest.mark.parametrize("shop_adds_tax", [False, True])
+async def test_taxed_shipping_is_paid_back_to_the_cent_however_the_shop_is_set(
+    world: World, shop_adds_tax: bool
+) -> None:
+    world.simulator.shipping_tax = Decimal("0.21") if shop_adds_tax else Decimal(0)
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "16.95", 0, 1, shipping=Money.of("4.95", "EUR")))
+    _, body = sent(world)
+    assert (body["arguments"]["shipping_amount"], body["arguments"]["adjustment_positive"]) == (0.0, 4.95)
+    assert (await refund_of(adapter)).amount.presentment.amount == Decimal("16.95")
+    order = await one(adapter, "3001")
+    again = await adapter.refund_sum(RefundAsk(order, (), shipping=True))
+    assert (again.shipping, again.total) == (Money.of("0.00", "EUR"), Money.of("0.00", "EUR"))
+
+
+async def test_shipping_without_tax_is_paid_back_as_shipping_and_once(world: World) -> None:
+    world.shop.orders[3001] |= {"shipping_amount": 4.95}
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "4.95", shipping=Money.of("4.95", "EUR")))
+    _, body = sent(world)
+    assert (body["arguments"]["shipping_amount"], body["arguments"]["adjustment_positive"]) == (4.95, 0.0)
+    again = await adapter.refund_sum(RefundAsk(await one(adapter, "3001"), (), shipping=True))
+    assert again.total.amount == 0
+
+
+async def test_units_paid_back_one_by_one_come_to_just_the_line(world: World) -> None:
+    item = world.shop.orders[3001]["items"][1]
+    for part in ("row_total", "tax_amount"):
+        item[part] = item[f"base_{part}"] = {"row_total": 10.0, "tax_amount": 2.1}[part]
+    item |= {"qty_ordered": 3, "qty_invoiced": 3, "qty_shipped": 3}
+    world.shop.invoices[3001]["items"][1]["qty"] = 3
+    adapter = world.adapter()
+    paid = []
+    for at in range(3):
+        order = await one(adapter, "3001")
+        total = (await adapter.refund_sum(RefundAsk(order, (RefundedLine(order.lines[1], 1),)))).total
+        await adapter.refund_order(await refunding(adapter, str(total.amount), 0, 1, action_id=f"act-{at}"))
+        paid.append(total.amount)
+    assert sum(paid) == Decimal("12.10")
+    assert len(set(paid)) > 1
+    memos = [row for row in world.shop.memos.values() if row["order_id"] == 3001]
+    assert [Decimal(str(row["grand_total"])) for row in memos] == paid
+    assert all(row["adjustment"] == 0 for row in memos)
+
+
+async def test_a_refund_goes_to_the_one_invoice_that_covers_it(world: World) -> None:
+    whole = world.shop.invoices[3001]
+    first, second = (whole | {"entity_id": native, "base_grand_total": 60.0} for native in (3101, 3102))
+    first["items"], second["items"] = whole["items"][:1], whole["items"][1:]
+    world.shop.invoices = {3101: first, 3102: second}
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter, "12.00", 0, 1))
+    assert sent(world)[0] == "/V1/invoice/3102/refund"
+    world.simulator.writes.clear()
+    for asked in (await refunding(adapter, "61.00", action_id="a"), await refunding(adapter, "20.00", 1, 1)):
+        with pytest.raises(Refused, match="invoice"):
+            await adapter.refund_order(asked)
+    assert world.simulator.writes == []
+
+
+@pytest.mark.parametrize(("amount", "words"), [("9999.00", "left"), ("1.005", "cent")])
+async def test_a_refund_that_could_not_be_met_is_not_sent(world: World, amount: str, words: str) -> None:
+    adapter = world.adapter()
+    with pytest.raises(Refused, match=words):
+        await adapter.refund_order(await refunding(adapter, amount))
+    assert world.simulator.writes == []
+
+
+async def test_a_sum_in_another_currency_than_the_shops_is_refused_and_lines_are_not(world: World) -> None:
+    world.shop.orders[3001]["base_currency_code"] = "USD"
+    adapter = world.adapter()
+    with pytest.raises(Refused, match="currency"):
+        await adapter.refund_order(await refunding(adapter, "5.00"))
+    await adapter.refund_order(await refunding(adapter, "12.00", 0, 1))
+    assert len(world.simulator.writes) == 1
+
+
+async def test_store_credit_is_not_offered(world: World) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter, "5.00", destination=RefundChoice.STORE_CREDIT)
+    world.calls()
+    with pytest.raises(Unsupported, match="store credit"):
+        await adapter.refund_order(asked)
+    assert world.calls() == []
+
+
+async def test_an_order_nobody_paid_for_is_not_paid_back(world: World) -> None:
+    adapter = world.adapter()
+    with pytest.raises(Refused):
+        await adapter.refund_order(await refunding(adapter, "1.00", native="3002"))
+    assert world.simulator.writes == []
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["comments kept", "comments lost"])
+@pytest.mark.parametrize("word", ["500-after", "drop-after"])
+async def test_a_refund_whose_answer_is_lost_is_found_by_reading(world: World, word: str, keeps: bool) -> None:
+    world.simulator.keeps_memo_comments = keeps
+    adapter = world.adapter(limits=Limits(retries=2, backoff=0.001, circuit_failures=100))
+    asked = await refunding(adapter, "5.00")
+    world.faulty.faults = [Fault("nl", word, path="/refund")]
+    with pytest.raises(OutcomeUnknown):
+        await adapter.refund_order(asked)
+    world.faulty.faults = []
+    made = (await refund_of(adapter)).id
+    assert await adapter.happened(asked, NOW) == Done(made.rpartition(":")[2])
+    other = replace(asked, action_id="act-7")
+    assert (await adapter.happened(other, NOW) is None) is keeps
+    assert await adapter.happened(replace(other, refunds_before=frozenset({made})), NOW) is None
+    assert len(world.simulator.writes) == 1
+
+
+@pytest.mark.parametrize("lacking", ["Magento_Sales::creditmemo", "Magento_Sales::sales_invoice"])
+async def test_a_missing_permission_to_refund_is_remembered(world: World, lacking: str) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter, "5.00")
+    world.simulator.lacking = frozenset({lacking})
+    await adapter.probe()
+    with pytest.raises(MissingScope) as raised:
+        await adapter.refund_order(asked)
+    assert raised.value.scopes == (lacking,)
+    assert adapter.capability(ActionKind.REFUND_ORDER).support is SupportLevel.MISSING_SCOPE
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.EMULATED
 
 
 async def test_subscriptions_are_not_offered(world: World) -> None:

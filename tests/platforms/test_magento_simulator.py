@@ -236,7 +236,6 @@ def test_a_refund_of_the_order_is_only_booked_and_one_of_the_invoice_moves_money
     ]
     status, answer = shop.ask("POST", "/V1/order/3001/refund", asked)
     assert (status, answer["message"]) == (400, "Creditmemo Document Validation Error(s):\n%1")
-    shop.simulator.calls.pop(1)  # the definition calls the word isOnline, which a real shop does not take
 
 
 def test_an_order_paid_back_in_full_is_closed(shop: Shop) -> None:
