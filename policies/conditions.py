@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -50,6 +51,13 @@ _TOKEN = re.compile(
     r"""|(?P<number>\b\d+(?:\.\d+)?\b)""",
     re.DOTALL,
 )
+#: A comparison of the request's amount with a number that stands alone: where it turns is known.
+_TURNS = re.compile(
+    r"request\s*\.\s*amount\s*(?:<=|>=|==|!=|<|>)\s*(\d+\.\d+)(?![\d.])(?!\s*[-+*/%?])"
+    r"|(?<![\w.])(\d+\.\d+)\s*(?:<=|>=|==|!=|<|>)\s*request\s*\.\s*amount(?!\s*[-+*/%?])"
+)
+_BEFORE_SUM = re.compile(r"[-+*/%]\s*$")
+_AMOUNT = re.compile(r"\brequest\s*\.\s*amount\b")
 _WHERE = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _BARE_NUMBER = re.compile(r"\((?:double, int|int, double)\)")
 _NOT_A_WORD = re.compile(r"\((\w+), string\)|\(string, (\w+)\)")
@@ -107,6 +115,8 @@ class Condition:
     words: frozenset[str]
     #: The whole numbers it names.
     numbers: frozenset[int]
+    #: The amounts at which its answer can turn; None where it weighs the request's amount in another way.
+    turns: frozenset[Decimal] | None
     _program: Any
     _readers: tuple[tuple[str, Callable[[Any], Any] | None], ...]
     _constants: Mapping[str, Any]
@@ -164,6 +174,13 @@ class Condition:
         return Open.ERROR
 
 
+def _turns(source: str) -> frozenset[Decimal] | None:
+    found = [match for match in _TURNS.finditer(source) if not _BEFORE_SUM.search(source[: match.start()])]
+    if len(found) != len(_AMOUNT.findall(source)):
+        return None
+    return frozenset(Decimal(match[1] or match[2]) for match in found)
+
+
 def _normal(name: str) -> str:
     return re.sub(r"\s", "", name)
 
@@ -213,6 +230,7 @@ def compile_condition(source: str) -> Condition:
         facts=tuple(names),
         words=frozenset(constants),
         numbers=frozenset(numbers),
+        turns=_turns(source),
         _program=run.compile(source),
         _readers=tuple((name, _to_cel(FACTS[name])) for name in names),
         _constants=constants,

@@ -7,6 +7,8 @@ cancellation goes back where it came from; other resolutions are tried where a r
 
 For a whole order, RETURN_ORDER is asked of each line that can still come back, and of all of them together. It is
 possible if any line is. QUANTITY in `depends_on` then also means: which lines.
+
+REFUND_ORDER is asked for every amount from the smallest unit up to all that is left, back to where it came from.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -22,17 +24,18 @@ from typing import Any, Final
 from platforms.base import Platform
 from policies.asked import Asked, AskedLine, History
 from policies.conditions import Condition
-from policies.facts import SETS, UNSAID, Facts, line_value
+from policies.facts import SETS, UNSAID, Facts, line_value, smallest_unit
 from policies.judge import Judgement
 from policies.messages import IN_PROGRESS
 from policies.policy import Policy
-from policies.processor import PolicyProcessor, as_told_to, zone_of
+from policies.processor import PolicyProcessor, as_told_to, rows_of, zone_of
 from policies.rules import FeeTerms, Finding, Limit, MaxPause, severity
 from schema.actions import Viewer
 from schema.order import Order, OrderLine
 from schema.policy import Decision, Eligibility, RequestAssumption
 from schema.provenance import Capability, Store
 from schema.subscription import Subscription
+from schema.values import Money
 from schema.vocabulary import (
     ActionKind,
     AssuranceLevel,
@@ -56,6 +59,7 @@ _FACTS: Final[Mapping[RequestFact, tuple[str, ...]]] = {
     RequestFact.REASON: ("request.reason",),
     RequestFact.CONDITION: ("request.condition",),
     RequestFact.QUANTITY: ("request.quantity", "request.amount"),
+    RequestFact.AMOUNT: ("request.amount",),
     RequestFact.UNTIL: ("request.pause_days", "request.open_ended"),
 }
 #: In which order details are asked for.
@@ -70,6 +74,10 @@ class _Answer:
     best: tuple[Asked, Judgement]
     refusals: list[tuple[Asked, Judgement]] = field(default_factory=list)
     depends_on: set[RequestFact] = field(default_factory=set)
+    #: Some request that was not tried may get another answer.
+    unsure: bool = False
+    #: The greatest refund that was tried and is not refused.
+    most: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,10 @@ class _Looks:
     resolutions: tuple[RequestedResolution, ...]
     at_resolution: bool
     at_amount: bool
+    #: The amounts at which a condition can turn, in the store's currency, and whether all are known.
+    turns: frozenset[Decimal]
+    all_turns: bool
+    limits: tuple[Limit, ...]
 
 
 @lru_cache(maxsize=256)
@@ -108,6 +120,9 @@ def _looks(policy: Policy | None, kind: ActionKind) -> _Looks:
         ),
         at_resolution=any(rule.resolutions for rule in rules) or "request.resolution" in facts,
         at_amount="request.amount" in facts,
+        turns=frozenset(amount for each in conditions for amount in each.turns or ()),
+        all_turns=all(each.turns is not None for each in conditions),
+        limits=tuple(rule.terms for rule in rules if isinstance(rule.terms, Limit)),
     )
 
 
@@ -138,24 +153,28 @@ class _Asking:
 
     # -- one request, some of it open
 
-    def answer(self, asked: Asked, open_: frozenset[RequestFact]) -> _Answer:
+    def answer(self, asked: Asked, open_: frozenset[RequestFact], rows: Sequence[AskedLine] = ()) -> _Answer:
         """What every request says that fills in the open details; tried one detail at a time, as it proves needed."""
         unsaid = {name: UNSAID for detail in open_ for name in _FACTS[detail]}
-        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid)
+        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid, rows)
         if RequestFact.QUANTITY in open_:
             whole.least = min((line_value(row.line, 1) for row in asked.lines), default=Decimal(0))
+        elif RequestFact.AMOUNT in open_:
+            whole.least = _in_shop(whole, _smallest(asked))
         found = self.processor.judge(asked, whole, lines, on_trial=False)
         waiting = [detail for detail in _ORDER if detail in whole.touched and detail in open_]
         if not waiting or _settled(found, whole):
             if found.verdict is Verdict.DENY:
                 found.findings = [each for each in found.findings if each.open is None or not waiting]
                 return _Answer({Verdict.DENY}, (asked, found), [(asked, found)])
-            return _Answer({found.verdict}, (asked, found))
+            return _Answer({found.verdict}, (asked, found), most=asked.amount)
         detail = waiting[0]
         rest = open_ - {detail}
-        answers = [self.answer(self.fill(asked, detail, value), rest) for value in self.values(asked, detail)]
+        values = self.amounts(asked, whole) if detail is RequestFact.AMOUNT else self.values(asked, detail)
+        answers = [self.answer(self.fill(asked, detail, value), rest, rows) for value in values]
         joined = _joined(answers)
-        if any(each.verdicts != answers[0].verdicts for each in answers):
+        joined.unsure |= detail is RequestFact.AMOUNT and not self.looks.all_turns
+        if joined.unsure or any(each.verdicts != answers[0].verdicts for each in answers):
             joined.depends_on.add(detail)
         return joined
 
@@ -169,6 +188,8 @@ class _Asking:
                 return replace(
                     asked, lines=tuple(replace(row, quantity=min(value, row.quantity)) for row in asked.lines)
                 )
+            case RequestFact.AMOUNT:
+                return replace(asked, amount=value)
             case _:
                 return replace(asked, until=value)
 
@@ -190,6 +211,31 @@ class _Asking:
                 near = {n + step for n in self.looks.numbers for step in (-1, 0, 1)} | {1, 2, _LONG}
                 days = [today + timedelta(days=n) for n in sorted(near) if 1 <= n <= _LONG]
                 return days if self.needs_until else [*days, None]
+
+    def amounts(self, asked: Asked, whole: Facts) -> list[Money]:
+        """All that is left, the least that can be paid, and what lies at and on both sides of every turn between."""
+        assert asked.amount is not None
+        most, currency, least = asked.amount.amount, asked.amount.currency_code, _smallest(asked)
+        rate, own = whole.rate(), whole.currency
+        assert rate is not None
+        had = self.history.refund_total_90d.get(own, Decimal(0))
+        turns = set(self.looks.turns)
+        for limit in self.looks.limits:
+            turns |= {limit.request[own]} if limit.request is not None and own in limit.request else set()
+            if limit.customer_90d is not None and own in limit.customer_90d:
+                turns.add(limit.customer_90d[own] - had)
+        found = {most, min(least, most)}
+        for turn in turns:
+            here, half = turn, Decimal(0)
+            if currency != own and rate.shop:
+                # What is a little less or more is the same to the store, up to half of its own smallest unit.
+                here, half = (amount * rate.presentment / rate.shop for amount in (turn, smallest_unit(own) / 2))
+            for near in (here, here - half, here + half):
+                floor = near.quantize(least, ROUND_FLOOR)
+                found |= {floor + step * least for step in (-1, 0, 1, 2)}
+        return [
+            Money.of(each, currency) for each in sorted(found, reverse=True) if least <= each <= most or each == most
+        ]
 
     def _groups(self, enum: type[Enum]) -> list[Any]:
         named = self.looks.words
@@ -213,6 +259,8 @@ class _Asking:
     def open_details(self, rows: Sequence[AskedLine]) -> frozenset[RequestFact]:
         if self.kind is ActionKind.PAUSE_SUBSCRIPTION:
             return frozenset({RequestFact.UNTIL})
+        if self.kind is ActionKind.REFUND_ORDER:
+            return frozenset({RequestFact.AMOUNT})
         if self.kind is not ActionKind.RETURN_ORDER:
             return frozenset()
         found = set[RequestFact]()
@@ -227,6 +275,8 @@ class _Asking:
     def every(self, asked: Asked) -> _Answer:
         """Over the open details, and over the resolutions that are on offer."""
         details = self.open_details(asked.lines)
+        if self.kind is ActionKind.REFUND_ORDER:
+            return self._refunds(asked, details)
         if self.kind is not ActionKind.RETURN_ORDER:
             return self.answer(asked, details)
         first, *others = self.resolutions()
@@ -241,6 +291,18 @@ class _Asking:
             joined.depends_on.add(RequestFact.RESOLUTION)
         return joined
 
+    def _refunds(self, asked: Asked, details: frozenset[RequestFact]) -> _Answer:
+        """Of an amount, and where a rule asks for lines of each line alone: what several say follows from those."""
+        found = self.answer(asked, details)
+        order = asked.order
+        if order is None or not self.processor.asks_of_lines(self.store.key, self.kind) or len(order.lines) < 2:
+            return found
+        alone = [self.answer(asked, details, (row,)) for row in rows_of(order)]
+        joined = _joined([found, *alone])
+        if any(each.verdicts != found.verdicts for each in alone):
+            joined.depends_on.add(RequestFact.QUANTITY)
+        return joined
+
     def _allows_as_well(self, found: _Answer, others: Sequence[RequestedResolution]) -> bool:
         """Whether what is allowed for a refund is for the others too: all that allows it offers them, none asks."""
         if found.verdicts != {Verdict.ALLOW} or found.depends_on or self.looks.at_resolution:
@@ -249,6 +311,19 @@ class _Asking:
             each.grants and {offer.resolution for offer in each.offers}.issuperset(others)
             for each in found.best[1].findings
         )
+
+
+def _smallest(asked: Asked) -> Decimal:
+    return smallest_unit(asked.amount.currency_code) if asked.amount is not None else Decimal(0)
+
+
+def _in_shop(whole: Facts, amount: Decimal) -> Decimal:
+    rate = whole.rate()
+    return amount if rate is None else rate.in_shop(amount, whole.currency).amount
+
+
+#: Details that a limit waits for.
+_AMOUNTS: Final = frozenset({RequestFact.QUANTITY, RequestFact.AMOUNT})
 
 
 def _settled(found: Judgement, whole: Facts) -> bool:
@@ -260,7 +335,7 @@ def _settled(found: Judgement, whole: Facts) -> bool:
         each.verdict is Verdict.DENY
         and each.open is None
         and (each.rule is not None or bool(each.looked_at))
-        and not (each.rule is not None and isinstance(each.rule.terms, Limit) and RequestFact.QUANTITY in whole.touched)
+        and not (each.rule is not None and isinstance(each.rule.terms, Limit) and whole.touched & _AMOUNTS)
         for each in found.findings
     )
 
@@ -277,6 +352,8 @@ def _joined(answers: Sequence[_Answer]) -> _Answer:
         best.best,
         [refusal for each in answers for refusal in each.refusals],
         set().union(*(each.depends_on for each in answers)),
+        any(each.unsure for each in answers),
+        max((each.most for each in answers if each.most is not None), key=lambda most: most.amount, default=None),
     )
 
 
@@ -315,6 +392,7 @@ def eligibility(
     min_assurance: AssuranceLevel,
     locale: str = "en",
     needs_until: bool | None = None,
+    paid_here: Decimal = Decimal(0),
 ) -> Eligibility:
     """What the next step towards an action is, why not, until when and for how much.
 
@@ -325,6 +403,7 @@ def eligibility(
         subject: read with at least the parts that `PolicyProcessor` names for `kind`; a line knows its order.
         active: whether an unfinished action on the target exists.
         needs_until: whether a pause needs an end; where left out, what the store's platform says.
+        paid_here: as `Asked.paid_here`.
     """
     order = subject.order if isinstance(subject, OrderLine) else subject if isinstance(subject, Order) else None
     subscription = subject if isinstance(subject, Subscription) else None
@@ -334,7 +413,9 @@ def eligibility(
     store = node.source.store
     if needs_until is None:
         needs_until = isinstance(store.state, Platform) and store.state.pause_needs_until
-    base = Asked(kind, store, order, subscription)
+    base = Asked(kind, store, order, subscription, paid_here=paid_here)
+    if kind is ActionKind.REFUND_ORDER:
+        base = _of_all_that_is_left(base)
     asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
 
     def put(asked: Asked, found: Judgement) -> Decision:
@@ -346,6 +427,7 @@ def eligibility(
         decision: Decision,
         depends_on: Iterable[RequestFact] = (),
         most: int | None = None,
+        greatest: Money | None = None,
     ) -> Eligibility:
         possible = step is not NextStep.NOT_POSSIBLE
         return Eligibility(
@@ -356,7 +438,7 @@ def eligibility(
             decision=as_told_to(decision, viewer, locale),
             depends_on=[detail for detail in _ORDER if detail in set(depends_on)],
             max_quantity=most,
-            quote=processor.quote(asked, decision) if possible else None,
+            quote=processor.quote(replace(asked, amount=greatest), decision) if possible else None,
         )
 
     if (refusal := _cannot(support, active)) is not None:
@@ -378,7 +460,7 @@ def eligibility(
         answer = asking.every(base)
     depends_on = set(answer.depends_on)
     best_asked, best = answer.best
-    if answer.verdicts == {Verdict.DENY}:
+    if answer.verdicts == {Verdict.DENY} and not answer.unsure:
         decision = _all_refusals(answer, put)
         return done(NextStep.NOT_POSSIBLE, best_asked, decision, depends_on=(), most=most)
     if needs_until and kind is ActionKind.PAUSE_SUBSCRIPTION:
@@ -393,7 +475,16 @@ def eligibility(
         step = NextStep.REQUEST_APPROVAL
     else:
         step = NextStep.CONFIRM
-    return done(step, best_asked, decision, depends_on, most)
+    return done(step, best_asked, decision, depends_on, most, answer.most)
+
+
+def _of_all_that_is_left(asked: Asked) -> Asked:
+    """A refund of the most that can be asked for."""
+    order = asked.order
+    assert order is not None
+    refundable, refunded = order.totals.refundable.presentment, order.totals.refunded.presentment
+    left = min(refundable.amount, refunded.amount + refundable.amount - asked.paid_here)
+    return replace(asked, amount=Money.of(max(left, Decimal(0)), refundable.currency_code))
 
 
 def _cannot(support: Capability, active: bool) -> tuple[ReasonCode, Any] | None:

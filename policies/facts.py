@@ -44,6 +44,11 @@ def _precision(currency: str) -> Decimal:
     return Decimal(1).scaleb(-get_currency_precision(currency))
 
 
+def smallest_unit(currency: str) -> Decimal:
+    """The least amount of a currency that can be paid."""
+    return _precision(currency)
+
+
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """An amount in the digits of its currency, halves up."""
     return amount.quantize(_precision(currency), ROUND_HALF_UP)

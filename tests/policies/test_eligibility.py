@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from policies.processor import PolicyProcessor
 from schema.order import Order, OrderLine
 from schema.policy import Eligibility, RequestAssumption
 from schema.subscription import Subscription
+from schema.values import Money
 from schema.vocabulary import (
     ActionKind,
     AssuranceLevel,
@@ -222,6 +224,97 @@ def test_others_than_staff_hear_the_neutral_sentence_here_too() -> None:
     assert may.decision.reasons[0].facts == []
 
 
+# ------------------------------------------------------------------ refunds
+
+
+REFUND = ActionKind.REFUND_ORDER
+REFUNDS = """
+policy: p
+stores: [us, eu]
+rules:
+  - {id: refunds, action: REFUND_ORDER, then: ALLOW}
+"""
+CAP = "  - {id: cap, action: REFUND_ORDER, limit: {request: {USD: 100, EUR: 90}}, over: REVIEW}\n"
+
+
+def _refund(of: Order, processor: PolicyProcessor, **more: Any) -> Eligibility:
+    return _may(of, REFUND, processor, **{"min_assurance": AssuranceLevel.STAFF, **more})
+
+
+def test_a_refund_that_is_the_same_for_every_amount_is_one_click_away(tmp_path: Path) -> None:
+    free = load(REFUNDS, tmp_path)
+    may = _refund(order(Goods(price="80.00"), refunded="30.00"), free)
+    assert (may.next, may.depends_on) == (NextStep.CONFIRM, [])
+    assert may.quote is not None
+    assert str(may.quote.total.amount) == "50.00"
+
+
+def test_a_refund_that_a_limit_holds_back_depends_on_the_amount(tmp_path: Path) -> None:
+    capped = load(REFUNDS + CAP, tmp_path)
+    may = _refund(order(Goods(price="150.00")), capped)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.AMOUNT])
+    assert may.decision.verdict is Verdict.ALLOW
+    assert may.quote is not None
+    assert str(may.quote.total.amount) == "150.00"
+    assert _refund(order(Goods(price="100.00")), capped).next is NextStep.CONFIRM
+    spent = History(refund_total_90d={"USD": Decimal(100)})
+    over = load(REFUNDS + CAP.replace("request:", "customer_90d:"), tmp_path, "over.yaml")
+    assert _refund(order(Goods(price="150.00")), over, history=spent).next is NextStep.REQUEST_APPROVAL
+
+
+def test_where_nothing_is_left_a_refund_is_not_possible(tmp_path: Path) -> None:
+    free = load(REFUNDS, tmp_path)
+    for gone in (order(Goods(), captured="0"), order(Goods(), refunded="40.00")):
+        may = _refund(gone, free)
+        assert (may.next, may.quote) == (NextStep.NOT_POSSIBLE, None)
+        assert [reason.code for reason in may.decision.reasons] == [ReasonCode.NOTHING_LEFT]
+    ours = _refund(order(Goods()), free, paid_here=Decimal(40))
+    assert ours.decision.reasons[0].code is ReasonCode.NOTHING_LEFT
+
+
+def test_the_most_a_refund_is_quoted_for_is_the_most_that_is_not_refused(tmp_path: Path) -> None:
+    strict = load(REFUNDS + CAP.replace("REVIEW", "DENY").replace("cap", "hard-cap"), tmp_path)
+    may = _refund(order(Goods(price="150.00")), strict)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.AMOUNT])
+    assert may.quote is not None
+    assert str(may.quote.total.amount) == "100.00"
+
+
+def test_others_than_staff_prove_who_they_are_before_a_refund(tmp_path: Path) -> None:
+    free = load(REFUNDS, tmp_path)
+    may = _refund(order(Goods()), free, viewer=SHOPPER)
+    assert (may.next, may.required_assurance) == (NextStep.VERIFY_IDENTITY, AssuranceLevel.STAFF)
+
+
+def test_which_lines_are_paid_back_matters_where_a_rule_asks_for_lines(tmp_path: Path) -> None:
+    final = load(
+        REFUNDS + "  - {id: final, action: REFUND_ORDER, for: {tags: [final-sale]}, then: DENY, code: FINAL_SALE}\n",
+        tmp_path,
+    )
+    two = order(Goods(native="1"), Goods(native="2", tags=["final-sale"]))
+    may = _refund(two, final)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.QUANTITY])
+    one = _refund(order(Goods(tags=["final-sale"])), final)
+    assert (one.next, one.decision.reasons[0].code) == (NextStep.NOT_POSSIBLE, ReasonCode.FINAL_SALE)
+
+
+def test_where_nobody_can_tell_at_which_amount_the_answer_turns_it_is_asked_for(tmp_path: Path) -> None:
+    odd = load(
+        "policy: p\nstores: [us]\nrules:\n"
+        "  - {id: odd, action: REFUND_ORDER, when: request.amount * 2.0 == order.total, then: ALLOW}\n",
+        tmp_path,
+    )
+    may = _refund(order(Goods(price="40.00")), odd)
+    assert (may.next, may.depends_on) == (NextStep.ASK_DETAILS, [RequestFact.AMOUNT])
+
+
+def test_an_order_is_decided_for_a_refund_from_its_head(tmp_path: Path) -> None:
+    head = order(Goods(price="80.00"))
+    for part in ("lines", "fulfillments", "returns", "refunds"):
+        delattr(head, part)
+    assert _refund(head, load(REFUNDS + CAP, tmp_path)).next is NextStep.CONFIRM
+
+
 # ------------------------------------------------------------------ it agrees with the decision
 
 
@@ -289,6 +382,62 @@ def test_eligibility_of_an_order_agrees_with_every_return(of: Order, name: str) 
 def test_eligibility_of_a_cancellation_agrees_with_it(of: Order, name: str) -> None:
     ask = Asked(CANCEL, of.source.store, order=of)
     _agrees(_may(of, CANCEL, POLICIES[name]), iter([ask]), POLICIES[name], NOBODY_YET)
+
+
+_RULES = [
+    CAP,
+    CAP.replace("REVIEW", "DENY").replace("cap", "hard-cap"),
+    "  - {id: customer, action: REFUND_ORDER, limit: {customer_90d: {USD: 60, EUR: 60}}, over: DENY}\n",
+    "  - {id: final, action: REFUND_ORDER, for: {tags: [final-sale]}, then: DENY, code: FINAL_SALE}\n",
+    "  - {id: lines, action: REFUND_ORDER, per: line, limit: {request: {USD: 30, EUR: 20}}, over: DENY}\n",
+    "  - {id: small, action: REFUND_ORDER, for: {stores: [us]}, when: request.amount < 12.5, then: REVIEW}\n",
+    "  - {id: exact, action: REFUND_ORDER, for: {stores: [us]}, unless: 40.0 == request.amount, then: DENY}\n",
+    "  - {id: half, action: REFUND_ORDER, for: {stores: [us]}, when: order.total < 2.0 * request.amount, then: DENY}\n",
+    "  - {id: sent, action: REFUND_ORDER, window: {days: 30, from: FULFILLED}, on_miss: DENY}\n",
+]
+
+
+@pytest.fixture(scope="module")
+def refund_policies(tmp_path_factory: pytest.TempPathFactory) -> dict[frozenset[int], PolicyProcessor]:
+    folder = tmp_path_factory.mktemp("refunds")
+    places = [frozenset(pair) for pair in itertools.product(range(len(_RULES)), repeat=2)]
+    return {chosen: load(REFUNDS + "".join(_RULES[place] for place in sorted(chosen)), folder) for chosen in {*places}}
+
+
+@_QUIET
+@given(
+    of=orders(),
+    rules=st.frozensets(st.integers(0, len(_RULES) - 1), min_size=1, max_size=2),
+    spent=st.sampled_from([0, 30, 60]),
+    data=st.data(),
+)
+def test_eligibility_of_a_refund_agrees_with_every_refund(
+    of: Order,
+    rules: frozenset[int],
+    spent: int,
+    data: st.DataObject,
+    refund_policies: dict[frozenset[int], PolicyProcessor],
+) -> None:
+    processor = refund_policies[rules]
+    history = History(refund_total_90d={code: Decimal(spent) for code in ("USD", "EUR")})
+    left = of.totals.refundable.presentment
+    unit = Decimal("0.01")
+    amounts = {unit, left.amount, data.draw(st.decimals(unit, max(left.amount, unit), places=2))}
+    rate = of.totals.total.presentment.amount / (of.totals.total.shop.amount or 1)
+    for turn in (Decimal("12.5"), 20, 30, 40, 60, 90, 100):
+        near = (turn * rate).quantize(unit)
+        amounts |= {near - unit, near, near + unit}
+    named = [(), *(tuple(AskedLine(line, 1) for line in some) for some in ([each] for each in of.lines)), tuple(
+        AskedLine(line, 1) for line in of.lines
+    )]  # fmt: skip
+    asks = (
+        Asked(REFUND, of.source.store, order=of, amount=Money.of(amount, left.currency_code), lines=lines)
+        for amount in sorted(amounts)
+        if unit <= amount <= max(left.amount, unit)
+        for lines in named
+        if all(row.line.quantity.refundable != 0 for row in lines)
+    )
+    _agrees(_refund(of, processor, history=history), asks, processor, history)
 
 
 @_QUIET
