@@ -91,6 +91,8 @@ def checked(address: str) -> str:
         _ = parts.port
     except ValueError:
         raise UnknownDatabase(f"the address of the database cannot be read: {_SHAPE}; {_ESCAPE}") from None
+    if parts.scheme not in ("postgresql", "postgres") or not address.startswith(f"{parts.scheme}://"):
+        raise UnknownDatabase(f"the address of the database cannot be read: {_SHAPE}")
     if parts.fragment:
         raise UnknownDatabase(f"the address of the database holds a #: {_ESCAPE}")
     if not unquote(parts.path).strip("/"):

@@ -31,6 +31,7 @@ def _with_database(settings: Settings, work: Callable[[Credentials], Awaitable[T
     """Do something with the database of the configuration; a mistake in what was asked ends the command."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from actions.databases import LedgerUnreachable
     from actions.ledger import Ledger, LedgerTooNew
     from gateway.credentials import Credentials, NameTaken
     from gateway.keys import BadKeyName, TooMuchAssurance
@@ -38,7 +39,7 @@ def _with_database(settings: Settings, work: Callable[[Credentials], Awaitable[T
     from schema.emails import MalformedEmail
 
     async def run() -> T:
-        ledger = Ledger(settings.database_path)
+        ledger = Ledger(settings.ledger)
         await ledger.open()
         try:
             credentials = Credentials(ledger)
@@ -51,7 +52,9 @@ def _with_database(settings: Settings, work: Callable[[Credentials], Awaitable[T
         return asyncio.run(run())
     except (BadKeyName, NameTaken, TooMuchAssurance, UnknownScope, Forbidden, MalformedEmail) as error:
         raise fail([str(error)]) from None
-    except (LedgerTooNew, SQLAlchemyError, OSError) as error:
+    except (LedgerTooNew, LedgerUnreachable) as error:
+        raise fail([f"database: {error}"]) from None
+    except (SQLAlchemyError, OSError) as error:
         raise fail([f"the database cannot be used: {type(error).__name__}"]) from None
 
 

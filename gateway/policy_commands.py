@@ -210,7 +210,7 @@ async def _explain(config: Path, sandbox: bool, kind: Any, store: str, native: s
         platform = platforms.get(store)
         if platform is None:
             raise fail([f"ID: there is no store {store!r}; the stores are {', '.join(platforms)}"])
-        ledger = Ledger(settings.database_path)
+        ledger = Ledger(settings.ledger)
         await ledger.open()
         try:
             held = Held(ledger, lambda: words["now"])

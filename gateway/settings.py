@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.numbers import list_currencies
@@ -40,6 +40,7 @@ from schema.vocabulary import ActorKind, AssuranceLevel
 #: The gateway's key seals customer ids and signs previews; shorter ones could be guessed.
 SECRET_LENGTH = 32
 API_KEY_LENGTH = 16
+WEBHOOK_SECRET_LENGTH = 24
 
 Where = tuple[str | int, ...]
 
@@ -112,6 +113,10 @@ class ApiKey(_Words):
     )
     kind: Annotated[ActorKind, _member(ActorKind.BOT, ActorKind.STAFF)] = ActorKind.BOT
     scopes: tuple[_Scope, ...] = DEFAULT_SCOPES
+    #: The address of the person who stands behind it: what it asks for, that person may not approve.
+    person: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    #: It makes changes only after a preview was confirmed; so do the customer sessions it makes.
+    require_preview: bool = False
 
     @field_validator("key")
     @classmethod
@@ -158,6 +163,29 @@ class IdentityProvider(_Words):
         if not NEVER_A_CUSTOMERS.isdisjoint(self.customer_scopes):
             raise ValueError(f"customer_scopes may not hold {', '.join(sorted(NEVER_A_CUSTOMERS))}")
         return self
+
+
+class Webhook(_Words):
+    """Where a notice goes when an action waits for approval; signed as Standard Webhooks are."""
+
+    url: str
+    #: Signs each notice; the receiver has it too.
+    secret: SecretText
+    allow_private_address: bool = False
+
+    @model_validator(mode="after")
+    def _safe_address(self) -> Self:
+        check_base_url(self.url, allow_private=self.allow_private_address)
+        if len(self.secret) < WEBHOOK_SECRET_LENGTH:
+            found = len(self.secret)
+            raise ValueError(f"the secret has {found} characters; at least {WEBHOOK_SECRET_LENGTH} are needed")
+        return self
+
+
+class Approvals(_Words):
+    """How people learn that something waits for them."""
+
+    webhook: Webhook | None = None
 
 
 class Mail(_Words):
@@ -249,14 +277,17 @@ class Settings(_Words):
     stores: Mapping[str, SerializeAsAny[StoreConfig]]
     #: A file, or a folder of YAML files.
     policies: Path
-    #: The ledger: `sqlite:///` and a path.
-    database: str = "sqlite:///aftersale.db"
+    #: The ledger: `sqlite:///` and a path, or `postgresql://user:${PASSWORD}@host/name`, which is kept as a secret.
+    database: str | SecretText = "sqlite:///aftersale.db"
+    #: Days after which a finished action becomes a tombstone that names nobody; None: never.
+    retention_days: int | None = Field(default=None, ge=1, le=36500)
     #: `redis://` and where: counts of rates are then shared by all gateways.
     redis: Annotated[str, Field(pattern=r"^rediss?://\S+$")] | None = Field(default=None, repr=False)
     secret: SecretText
     api_keys: tuple[ApiKey, ...] = ()
     identity_providers: tuple[IdentityProvider, ...] = ()
     mail: Mail | None = None
+    approvals: Approvals = Approvals()
     rates: Rates = Rates()
     server: Server = Server()
     limits: Limits = Limits()
@@ -274,10 +305,23 @@ class Settings(_Words):
 
     @field_validator("database")
     @classmethod
-    def _known_database(cls, database: str) -> str:
-        if not re.fullmatch(r"sqlite:///[^?#]+", database) or database == "sqlite:///:memory:":
-            raise ValueError('the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"')
-        return database
+    def _known_database(cls, database: str | SecretText) -> str | SecretText:
+        text = database.reveal() if isinstance(database, SecretText) else database
+        if _is_server(text):
+            from actions.databases import UnknownDatabase
+            from actions.postgres import checked
+
+            try:
+                checked(text)
+            except UnknownDatabase as error:
+                raise ValueError(str(error)) from None
+            return SecretText(text)
+        if not re.fullmatch(r"sqlite:///[^?#]+", text) or text == "sqlite:///:memory:":
+            raise ValueError(
+                'the ledger lives in an SQLite file, written "sqlite:///path/to/file.db", or in PostgreSQL, written '
+                '"postgresql://user:${PASSWORD}@host/name"'
+            )
+        return text
 
     @field_validator("identity_providers")
     @classmethod
@@ -288,9 +332,20 @@ class Settings(_Words):
         return providers
 
     @property
+    def ledger(self) -> str | Path:
+        """Where the ledger is, as `Ledger` takes it: its file, or the address of a server with its password."""
+        return self.database.reveal() if isinstance(self.database, SecretText) else self.database_path
+
+    @property
     def database_path(self) -> Path:
-        """The ledger's file."""
+        """The ledger's file. Raises `ValueError`: it is kept on a server."""
+        if isinstance(self.database, SecretText):
+            raise ValueError("the ledger is not kept in a file")
         return Path(unquote(self.database.removeprefix("sqlite:///")))
+
+
+def _is_server(database: str) -> bool:
+    return database.startswith(("postgresql:", "postgres:"))
 
 
 # ------------------------------------------------------------------ from the file to the words
@@ -331,7 +386,8 @@ class _Reader:
         top: dict[str, Any] = {key: value for key, value in data.items() if key != "stores"}
         if "secret" not in top:
             top["secret"] = "${AFTERSALE_SECRET}"
-        top = self._resolve(top, Settings, ())
+        database = self._database(top.pop("database", None))
+        top = self._resolve(top, Settings, ()) | ({} if database is None else {"database": database})
         if isinstance(written_stores, dict):
             top["stores"] = stores
             if not written_stores:
@@ -591,6 +647,30 @@ class _Reader:
             return _MISSING
         text = _VARIABLE.sub(put_in, value)
         return _MISSING if missing else text
+
+    def _database(self, written: Any) -> Any:
+        """The address of the ledger. A password in it comes from the environment and is put in as it is; or the
+        whole address does, or lies in a file."""
+        where: Where = ("database",)
+        if not isinstance(written, str):
+            return written
+        if _VARIABLE.fullmatch(written) or written.startswith("file:"):
+            found = self._secret(written, where)
+            if isinstance(found, SecretText):
+                return found if _is_server(found.reveal()) else found.reveal()
+            return None
+        if not _is_server(written):
+            found = self._text(written, where)
+            return None if found is _MISSING else found
+        _, _, password = written.partition("://")[2].rpartition("@")[0].partition(":")
+        if (password and not _VARIABLE.fullmatch(password)) or re.search(r"[?&]password=(?!\$\{)", written):
+            hint = 'write "postgresql://user:${DATABASE_PASSWORD}@host/name" and set that environment variable'
+            self._issue(where, "the database's password is a secret and must not be written here", hint)
+            return None
+        values = {name: self._variable(name, where) for name in _VARIABLE.findall(written)}
+        if None in values.values():
+            return None
+        return SecretText(_VARIABLE.sub(lambda match: quote(values[match[1]] or "", safe=""), written))
 
     def _variable(self, name: str, where: Where) -> str | None:
         text = self.environment.get(name)

@@ -104,6 +104,12 @@ def read(folder: Path, text: str, **environment: str) -> Settings:
     return load(path, environment=ENVIRONMENT | environment, platforms=PLATFORMS)
 
 
+DATABASE = (
+    '"database": the ledger lives in an SQLite file, written "sqlite:///path/to/file.db", or in PostgreSQL, written '
+    '"postgresql://user:${PASSWORD}@host/name"'
+)
+
+
 def mistakes(folder: Path, text: str) -> list[str]:
     """Each as `line:column: message (hint)`."""
     with pytest.raises(SettingsError) as caught:
@@ -157,7 +163,32 @@ def test_a_merged_mapping_counts_as_written(folder: Path) -> None:
 
 def test_an_absolute_ledger_path_is_kept(folder: Path) -> None:
     settings = read(folder, GOOD + "database: sqlite:////var/lib/aftersale/ledger.db\n")
-    assert settings.database_path == Path("/var/lib/aftersale/ledger.db")
+    assert settings.database_path == Path("/var/lib/aftersale/ledger.db") == settings.ledger
+
+
+@pytest.mark.parametrize(
+    ("written", "environment", "address"),
+    [
+        ("postgresql://ledger:${DB}@db:5433/aftersale", {"DB": "a/b@c%"}, "ledger:a%2Fb%40c%25@db:5433/aftersale"),
+        ("postgresql://${U}@${H}/aftersale?sslmode=require", {"U": "x", "H": "db"}, "x@db/aftersale?sslmode=require"),
+        ('"${DB}"', {"DB": "postgresql://ledger:pw@db/aftersale"}, "ledger:pw@db/aftersale"),
+        ("file:key.txt", {}, "ledger:of-a-file@db/aftersale"),
+    ],
+)
+def test_the_address_of_a_server_is_kept_as_a_secret(
+    folder: Path, written: str, environment: dict[str, str], address: str
+) -> None:
+    (folder / "key.txt").write_text("postgresql://ledger:of-a-file@db/aftersale\n")
+    settings = read(folder, GOOD + f"database: {written}\n", **environment)
+    assert settings.ledger == f"postgresql://{address}"
+    assert "ledger:" not in repr(settings) + settings.model_dump_json()
+    with pytest.raises(ValueError, match="not kept in a file"):
+        _ = settings.database_path
+
+
+def test_the_whole_address_of_a_file_may_come_from_the_environment(folder: Path) -> None:
+    settings = read(folder, GOOD + 'database: "${DB}"\n', DB="sqlite:///other.db")
+    assert settings.ledger == folder / "other.db"
 
 
 def test_words_that_mean_yes_elsewhere_are_only_words(folder: Path) -> None:
@@ -388,13 +419,33 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         GOOD.replace("policies/", "no-policies"),
         ['7:11: the folder "no-policies" has no .yaml file'],
     ),
-    "another database": (
-        GOOD + "database: postgresql://localhost/ledger\n",
-        ['11:11: "database": the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"'],
+    "another database": (GOOD + "database: mysql://localhost/ledger\n", [f"11:11: {DATABASE}"]),
+    "a database in memory": (GOOD + '"database": "sqlite:///:memory:"\n', [f"11:13: {DATABASE}"]),
+    "a database's password": (
+        GOOD + "database: postgresql://aftersale:hunter2@localhost/ledger\n",
+        [
+            "11:11: the database's password is a secret and must not be written here "
+            '(write "postgresql://user:${DATABASE_PASSWORD}@host/name" and set that environment variable)'
+        ],
     ),
-    "a database in memory": (
-        GOOD + '"database": "sqlite:///:memory:"\n',
-        ['11:13: "database": the ledger lives in an SQLite file, written "sqlite:///path/to/file.db"'],
+    "a database's password behind its name": (
+        GOOD + "database: postgresql://aftersale@localhost/ledger?password=hunter2\n",
+        [
+            "11:11: the database's password is a secret and must not be written here "
+            '(write "postgresql://user:${DATABASE_PASSWORD}@host/name" and set that environment variable)'
+        ],
+    ),
+    "a database's password that is not set": (
+        GOOD + "database: postgresql://aftersale:${DB}@localhost/ledger\n",
+        ['11:11: "database" needs the environment variable DB, which is not set'],
+    ),
+    "a server without a database": (
+        GOOD + "database: postgresql://aftersale:${TOKEN}@localhost\n",
+        ['11:11: "database": the address names no database: expected postgresql://user:password@host:5432/name'],
+    ),
+    "no time to keep anything": (
+        GOOD + "retention_days: 0\n",
+        ['11:17: "retention_days": input should be greater than or equal to 1'],
     ),
     "Redis": (
         GOOD + "redis: localhost\n",
