@@ -22,13 +22,16 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ReturnOrder,
     Row,
     Services,
     StoreConfig,
 )
-from platforms.errors import OutcomeUnknown, PlatformError, Refused, Unreadable
+from platforms.errors import OutcomeUnknown, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.medusa import mapping, wire
 from platforms.secrets import SecretText
@@ -39,12 +42,14 @@ from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
 from schema.provenance import RateBudget, StoreHealth
+from schema.values import Money
 from schema.vocabulary import ActionKind, OrderStatus, RefundChoice, ReturnReason
 
 T = TypeVar("T")
 
 #: A list that over-matches is followed for so many pages in one go; then the answer is what was found, and goes on.
 _PAGES = 5
+_AMOUNTS = "Medusa pays back amounts, not lines or shipping: ask for an amount."
 #: Instants are told in milliseconds.
 _TICK = timedelta(milliseconds=1)
 
@@ -92,6 +97,7 @@ class Medusa(Platform):
             "into stock; a paid order cannot be cancelled without that."
         ),
         ActionKind.RETURN_ORDER: "A fee cannot be expressed: it is written into the return's internal note.",
+        ActionKind.REFUND_ORDER: "A refund is of an amount: it names neither lines nor shipping.",
     }
 
     config: MedusaConfig
@@ -393,6 +399,53 @@ class Medusa(Platform):
             raise OutcomeUnknown("the store took the call and the return is still a draft", store=self.config.id)
         return Done(draft)
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """Nothing to work out: what is not a plain amount has no place in a refund of Medusa's."""
+        if ask.lines or ask.shipping:
+            raise Unsupported(_AMOUNTS, action=ActionKind.REFUND_ORDER, store=self.config.id)
+        nothing = Money.of(0, ask.order.totals.refundable.presentment.currency_code)
+        return RefundSum(items=nothing, total=nothing)
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """One refund of one payment that has as much left, the provider's own before one that is settled by hand."""
+        if request.lines:
+            raise Unsupported(_AMOUNTS, action=ActionKind.REFUND_ORDER, store=self.config.id)
+        if request.destination is not RefundChoice.ORIGINAL_PAYMENT:
+            raise Unsupported(
+                "Medusa pays back to the original payment only.", action=ActionKind.REFUND_ORDER, store=self.config.id
+            )
+        native, amount = request.order.source.native_id, request.amount.amount
+        payments = await self._payments(native)
+        left = {one.id: mapping.left_of(one) for one in payments}
+        if amount > sum(left.values()):
+            raise Refused("more than is left of what was captured", store=self.config.id)
+        payment = next((one for one in sorted(payments, key=mapping.by_hand) if left[one.id] >= amount), None)
+        if payment is None:
+            raise Refused(
+                "the order was paid in several payments and none of them has as much left: pay back a part of each",
+                store=self.config.id,
+            )
+        note = f"{' '.join(request.reason.split())} {_refund_mark(request)}".strip()
+        await self._write(wire.refund_payment(payment.id, amount, note), wire.PaymentChanged, "the refund")
+        with suppress(PlatformError):  # it is done, whatever it is called
+            return await self._refunded(request) or Done()
+        return Done()
+
+    async def _payments(self, order: str) -> list[wire.PaymentRow]:
+        found = await self._read(wire.payments_of(order), wire.PaymentsPage, "the payments")
+        row = next((one for one in found.orders if one.id == order), None)
+        if row is None:
+            raise wire.Missing("the store has no such order", store=self.config.id)
+        return [one for collection in row.payment_collections or () for one in collection.payments or ()]
+
+    async def _refunded(self, request: RefundOrder) -> Done | None:
+        """The refund whose note bears the action's mark: a note was seen to be kept."""
+        for payment in await self._payments(request.order.source.native_id):
+            for refund in payment.refunds or ():
+                if (refund.note or "").endswith(_refund_mark(request)):
+                    return Done(refund.id)
+        return None
+
     async def _marked(self, request: ReturnOrder) -> list[wire.ReturnRow]:
         """What earlier attempts at this very action have left; a cancelled return is not one."""
         rows = await self._returns([request.order.source.native_id])
@@ -413,10 +466,12 @@ class Medusa(Platform):
         return {reason: known[reason.value] for reason in ReturnReason if reason.value in known}
 
     async def happened(self, request: Request, since: datetime) -> Done | None:
-        """A return by the mark we left on it; a draft is none."""
+        """A return or refund by the mark we left on it; a draft of a return is none."""
         if isinstance(request, ReturnOrder):
             found = [row for row in await self._marked(request) if row.status != mapping.DRAFT]
             return Done(found[0].id) if found else None
+        if isinstance(request, RefundOrder):
+            return await self._refunded(request)
         return await super().happened(request, since)
 
     # -- calls
@@ -494,6 +549,10 @@ def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------------- notes
+
+
+def _refund_mark(request: RefundOrder) -> str:
+    return f"(Aftersale action {request.action_id})"
 
 
 def _note(request: ReturnOrder) -> str:

@@ -323,23 +323,36 @@ def delivery_status(row: wire.FulfillmentRow) -> DeliveryStatus:
 SYSTEM_PROVIDER = "pp_system"
 
 
+def by_hand(payment: wire.PaymentRow) -> bool:
+    return (payment.provider_id or "").startswith(SYSTEM_PROVIDER)
+
+
+def left_of(payment: wire.PaymentRow) -> Decimal:
+    """What was captured of a payment and not paid back."""
+    captured = sum((one.amount for one in payment.captures or ()), Decimal(0))
+    return captured - sum((one.amount for one in payment.refunds or ()), Decimal(0))
+
+
+_MARK = re.compile(r"\s*\(Aftersale action [^)]+\)\Z")
+
+
 def _refunds(row: wire.OrderRow, home: Home) -> list[Refund] | None:
     if row.payment_collections is None:
         return None
     code = currency(row.currency_code, "order.currency_code")
     found = []
     for payment in (one for collection in row.payment_collections for one in collection.payments or ()):
-        by_hand = (payment.provider_id or "").startswith(SYSTEM_PROVIDER)
+        manual = by_hand(payment)
         found += [
             Refund(
                 id=make_id("Refund", home.store, row.id, refund.id),
                 status=RefundStatus.COMPLETED,
                 amount=MoneyPair.same(refund.amount, code),
-                destination=RefundDestination.MANUAL if by_hand else RefundDestination.ORIGINAL_PAYMENT,
+                destination=RefundDestination.MANUAL if manual else RefundDestination.ORIGINAL_PAYMENT,
                 # The provider is asked first, and only what it paid is kept as a refund.
-                money_moved=MoneyMoved.NO if by_hand else MoneyMoved.YES,
+                money_moved=MoneyMoved.NO if manual else MoneyMoved.YES,
                 created_at=wire.known_instant(refund.created_at, "refund.created_at"),
-                reason=refund.note or None,
+                reason=_MARK.sub("", refund.note or "") or None,  # without the action's mark
             )
             for refund in payment.refunds or ()
         ]

@@ -326,7 +326,14 @@ class Simulator:
                 for one in collection["payments"]:
                     if one["id"] == payment:
                         left = _sum(one["captures"]) - _sum(one["refunds"])
-                        amount = Decimal(str(body.get("amount", left)))
+                        amount = body.get("amount", left)
+                        if not isinstance(amount, int | Decimal):
+                            message = f"Invalid request: Expected type: 'number' for field 'amount', got: '{amount}'"
+                            raise _error(400, "invalid_data", message)
+                        amount = Decimal(amount)
+                        if amount <= 0:
+                            message = "Invalid request: Value for field 'amount' too small, expected at least: '0'"
+                            raise _error(400, "invalid_data", message)
                         if amount > left:
                             message = "You are not allowed to refund more than the captured amount"
                             raise _error(400, "invalid_data", message)

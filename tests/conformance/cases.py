@@ -450,6 +450,7 @@ CASES: Mapping[str, Case] = {
         targets={
             ActionKind.CANCEL_ORDER: "order_01M8SE00000000000000003002",
             ActionKind.RETURN_ORDER: "order_01M8SE00000000000000003001",
+            ActionKind.REFUND_ORDER: "order_01M8SE00000000000000003001",
         },
         writes={ActionKind.RETURN_ORDER: 3},  # a draft, its items, the confirmation
     ),

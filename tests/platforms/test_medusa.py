@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,9 @@ from platforms.base import (
     Operation,
     OrdersQuery,
     Person,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
     ReturnedLine,
     ReturnOrder,
     Services,
@@ -801,7 +805,9 @@ async def test_a_field_that_is_missing_is_named(world: World) -> None:
         await world.adapter().orders([SENT], OrderParts.NONE)
 
 
-@pytest.mark.parametrize("capture", ["err_400_bad_param", "err_400_bad_json", "err_refund_too_much"])
+@pytest.mark.parametrize(
+    "capture", ["err_400_bad_param", "err_400_bad_json", "err_refund_too_much", "err_400_refund_bad"]
+)
 async def test_the_simulator_refuses_as_it_was_recorded(world: World, capture: str) -> None:
     recorded = json.loads((CAPTURES / f"{capture}.json").read_text(encoding="utf-8"))
     asked = recorded["request"]
@@ -814,6 +820,133 @@ async def test_the_simulator_refuses_as_it_was_recorded(world: World, capture: s
         asked["method"], path, tuple(asked["query"].items()), {"authorization": f"Basic {KEY}"}, raw
     )
     assert (answer.status, answer.body) == (recorded["status"], recorded["body"])
+
+
+# ------------------------------------------------------------------------------------------------ refunds
+
+
+async def refunding(store: Medusa, amount: str = "50.5", id: str = SENT, **changed: Any) -> RefundOrder:
+    order = await one(store, id, ORDER_FACTS)
+    asked = RefundOrder(
+        "act-6",
+        order,
+        Money.of(amount, "SEK"),
+        (),
+        None,
+        RefundChoice.ORIGINAL_PAYMENT,
+        "Arrived\nchipped",
+        refunds_before=frozenset(refund.id for refund in order.refunds or ()),
+    )
+    return replace(asked, **changed)
+
+
+async def test_an_amount_is_paid_back_once_through_the_payments_provider(world: World) -> None:
+    store = world.adapter()
+    asked = await refunding(store)
+    world.calls()
+    done = await store.refund_order(asked)
+    read, write, again = world.calls()
+    assert (str(read), str(again)) == ("GET /admin/orders",) * 2
+    assert str(write) == f"POST /admin/payments/{native('pay', 3001)}/refund"
+    assert write.body == {"amount": 50.5, "note": "Arrived chipped (Aftersale action act-6)"}
+    after = await one(store, SENT, ORDER_FACTS)
+    [made] = after.refunds or ()
+    assert done == Done(made.id.rpartition(":")[2])
+    assert (made.amount.presentment, made.money_moved, made.reason) == (
+        Money.of("50.5", "SEK"),
+        MoneyMoved.YES,
+        "Arrived chipped",
+    )
+    assert after.totals.refunded.shop.amount == Decimal("50.5")
+    assert await store.happened(asked, NOW) == done
+    assert await store.happened(replace(asked, action_id="act-7"), NOW) is None
+
+
+async def test_lines_shipping_and_store_credit_are_not_offered(world: World) -> None:
+    store = world.adapter()
+    asked = await refunding(store)
+    lines = (RefundedLine(asked.order.lines[0], 1),)
+    world.calls()
+    for ask in (RefundAsk(asked.order, lines), RefundAsk(asked.order, shipping=True)):
+        with pytest.raises(Unsupported, match="ask for an amount"):
+            await store.refund_sum(ask)
+    for changed in (replace(asked, lines=lines), replace(asked, destination=RefundChoice.STORE_CREDIT)):
+        with pytest.raises(Unsupported) as raised:
+            await store.refund_order(changed)
+        assert raised.value.action is ActionKind.REFUND_ORDER
+    assert world.calls() == []
+
+
+def paid_twice(world: World, first: int, provider: str = "pp_stripe_stripe") -> None:
+    """The order's one payment becomes two."""
+    [collection] = world.state.orders[SENT]["payment_collections"]
+    [whole] = collection["payments"]
+    total = whole["captures"][0]["amount"]
+    parts = []
+    for id, amount in (("pay_one", first), ("pay_two", total - first)):
+        part = copy.deepcopy(whole) | {"id": id, "provider_id": provider, "amount": amount}
+        part["captures"][0]["amount"] = amount
+        parts.append(part)
+    collection["payments"] = parts
+
+
+async def test_of_several_payments_the_one_that_has_enough_pays_and_never_two(world: World) -> None:
+    paid_twice(world, 30)
+    store = world.adapter()
+    await store.refund_order(await refunding(store, "40"))
+    assert [write.path for write in world.simulator.writes] == ["/admin/payments/pay_two/refund"]
+    left = (await one(store, SENT, ORDER_FACTS)).totals.refundable.shop.amount
+    with pytest.raises(Refused, match="several payments"):
+        await store.refund_order(await refunding(store, str(left), action_id="act-7"))
+    with pytest.raises(Refused, match="more than is left"):
+        await store.refund_order(await refunding(store, str(left + 1), action_id="act-8"))
+    assert len(world.simulator.writes) == 1
+
+
+async def test_a_payment_that_is_settled_by_hand_comes_last(world: World) -> None:
+    paid_twice(world, 100)
+    [collection] = world.state.orders[SENT]["payment_collections"]
+    collection["payments"][0]["provider_id"] = "pp_system_default"
+    store = world.adapter()
+    await store.refund_order(await refunding(store, "40"))
+    assert world.simulator.writes[0].path == "/admin/payments/pay_two/refund"
+    collection["payments"][1]["provider_id"] = "pp_system_default"
+    [made] = (await one(store, SENT, ORDER_FACTS)).refunds or ()
+    assert made.money_moved is MoneyMoved.NO
+
+
+async def test_an_authorisation_is_not_paid_back(world: World) -> None:
+    store = world.adapter()
+    with pytest.raises(Refused, match="captured"):
+        await store.refund_order(await refunding(store, "1", AUTHORISED))
+    assert world.simulator.writes == []
+
+
+@pytest.mark.parametrize("word", ["500-after", "drop-after", "truncate", "500", "drop"])
+async def test_a_refund_whose_answer_is_lost_is_unknown_and_then_read(world: World, word: str) -> None:
+    store = world.adapter()
+    asked = await refunding(store)
+    world.faulty.faults = [Fault("se", word, path="/refund")]
+    with pytest.raises(OutcomeUnknown):
+        await store.refund_order(asked)
+    world.faulty.faults = []
+    told = await store.happened(asked, NOW)
+    refunds = (await one(store, SENT, ORDER_FACTS)).refunds or []
+    assert told == (Done(refunds[0].id.rpartition(":")[2]) if word in ("500-after", "drop-after", "truncate") else None)
+    assert len(world.simulator.writes) == len(refunds)
+
+
+async def test_a_refund_is_done_though_what_it_is_called_cannot_be_read(world: World) -> None:
+    store = world.adapter()
+    asked = await refunding(store)
+
+    async def dumb_after(scope: Any, receive: Any, send: Any) -> None:
+        world.simulator.wall = 502 if world.simulator.writes else None
+        await world.simulator(scope, receive, send)
+
+    world.faulty.app = dumb_after
+    assert await store.refund_order(asked) == Done()
+    world.simulator.wall = None
 
 
 # ------------------------------------------------------------------------------------------------ what it is
