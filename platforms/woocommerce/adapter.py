@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from platforms.addresses import check_base_url
 from platforms.base import (
+    CLOCK_SKEW,
     SUBSCRIPTION_ACTIONS,
     CancelOrder,
     CancelSubscription,
@@ -27,6 +29,9 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ResumeSubscription,
     ReturnOrder,
@@ -39,7 +44,7 @@ from platforms.errors import BadCredentials, MissingScope, PlatformError, Refuse
 from platforms.jsonbody import decode
 from platforms.secrets import SecretText
 from platforms.transport import Call, Limits, Reply, Transport
-from platforms.woocommerce import mapping, wire
+from platforms.woocommerce import mapping, refunds, wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
 from schema.order import Order
@@ -47,7 +52,7 @@ from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
 from schema.provenance import RateBudget, StoreHealth
 from schema.subscription import Subscription
-from schema.vocabulary import ActionKind, OrderStatus, SubscriptionStatus
+from schema.vocabulary import ActionKind, OrderStatus, RefundChoice, SubscriptionStatus
 
 T = TypeVar("T")
 
@@ -127,7 +132,8 @@ class WooCommerce(Platform):
         ActionKind.PAUSE_SUBSCRIPTION: "A pause has no end date: it lasts until the subscription is resumed.",
     }
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = dict.fromkeys(
-        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, *SUBSCRIPTION_ACTIONS), (wire.WRITE_PERMISSION,)
+        (ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER, *SUBSCRIPTION_ACTIONS),
+        (wire.WRITE_PERMISSION,),
     )
 
     config: WooCommerceConfig
@@ -356,7 +362,7 @@ class WooCommerce(Platform):
         """Orders with their owners and, where parts need them, their refunds: in the order of `rows`."""
         unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
         refunded = [row.id for row in rows if row.refunds] if parts & _NEEDS_REFUNDS else []
-        customers, refunds = await _together(
+        customers, paid_back = await _together(
             self._batches([str(one) for one in unknown], wire.customers_by_ids, list[wire.CustomerRow], "customers"),
             self._refunds(refunded),
         )
@@ -368,7 +374,7 @@ class WooCommerce(Platform):
                 self._home,
                 # A record that is gone leaves the address on the order.
                 emails[row.customer_id] if row.customer_id in emails else email_or_none(row.billing.email),
-                refunds.get(row.id),
+                paid_back.get(row.id),
             )
             for row in rows
         ]
@@ -553,6 +559,94 @@ class WooCommerce(Platform):
         )
         return Done(str(note.id))
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """The shop works out nothing by itself: it tells the order's lines and taxes, and what was refunded of them."""
+        left = await self._left(ask.order.source.native_id)
+        return refunds.refund_sum(
+            left.of_lines(ask.lines),
+            left.of_shipping() if ask.shipping else None,
+            ask.order.totals.refundable.presentment,
+        )
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """A bare amount is one call; lines and shipping are looked up first, for each tax comes back with its rate."""
+        native, amount = request.order.source.native_id, self._refunded_amount(request)
+        items: list[wire.RefundItem] = []
+        if request.lines or request.shipping is not None:
+            items = refunds.items(await self._refund_shares(request))
+        made = await self._write(
+            wire.create_refund(native, amount, _plain(request.reason), request.action_id, items),
+            wire.RefundRow,
+            "the refund",
+            ActionKind.REFUND_ORDER,
+        )
+        return Done(str(made.id))
+
+    def _refunded_amount(self, request: RefundOrder) -> str:
+        """With the digits of the order's own total; an amount that has more would be rounded by the shop."""
+        if request.destination is not RefundChoice.ORIGINAL_PAYMENT:
+            raise Unsupported(
+                "WooCommerce pays back to the payment of the order only: it has no store credit.",
+                action=ActionKind.REFUND_ORDER,
+                store=self.config.id,
+            )
+        total, amount = request.order.totals.total.presentment, request.amount
+        if amount.currency_code != total.currency_code:
+            raise Refused(f"the order was paid in {total.currency_code}", store=self.config.id)
+        step = Decimal(1).scaleb(min(int(total.amount.as_tuple().exponent), 0))
+        exact = amount.amount.quantize(step)
+        if exact != amount.amount:
+            raise Refused("the amount has more digits than the shop counts in", store=self.config.id)
+        return f"{exact:f}"
+
+    async def _refund_shares(self, request: RefundOrder) -> list[refunds.Share]:
+        """What the refund's own record says of lines and shipping: never more than is paid. A failure here has changed
+        nothing, and says so."""
+        try:
+            left = await self._left(request.order.source.native_id)
+        except PlatformError as error:
+            error.not_executed = True
+            raise
+        shipping = request.shipping.amount if request.shipping is not None else Decimal(0)
+        if shipping > request.amount.amount:
+            raise Refused("the shipping is more than the whole amount", store=self.config.id)
+        shares = refunds.cut(left.of_lines(request.lines), request.amount.amount - shipping)
+        return shares + (refunds.cut(left.of_shipping(), shipping) if shipping else [])
+
+    async def _left(self, order: str) -> refunds.Left:
+        rows = await self._read(wire.orders_by_ids([order]), list[wire.OrderRow], "orders")
+        row = next((row for row in rows if str(row.id) == order), None)
+        if row is None:
+            raise Refused("the shop no longer has the order", store=self.config.id)
+        earlier = await self._read(wire.refunds(row.id), list[wire.RefundRow], "refunds") if row.refunds else []
+        return refunds.Left(row, earlier, self.config.id)
+
+    async def _refunded_by(self, request: RefundOrder, since: datetime) -> Done | None:
+        """By the mark; and a refund of just this amount that bears no mark of any action, for the mark is written last.
+
+        Raises `Unreadable` while the shop shows the refund as recorded and its payment as not made: the gateway may
+        still be at it, and where it says no, the shop takes the record away.
+        """
+        order = request.order.source.native_id
+        rows = await self._read(wire.refunds(int(order)), list[wire.RefundRow], "refunds")
+        marked = [row for row in rows if wire.action_of(row) == request.action_id]
+        bare = [
+            row
+            for row in rows
+            if wire.action_of(row) is None
+            and mapping.refund_id(self.config.id, order, row) not in request.refunds_before
+            and wire.amount(row.amount, "refund.amount") == request.amount.amount
+            and wire.known_instant(row.date_created_gmt, "refund.date_created_gmt") >= since - CLOCK_SKEW
+        ]
+        found = next(iter([*marked, *bare]), None)
+        if found is None:
+            if len(rows) >= wire.MOST:
+                raise Unreadable("the order has more refunds than are read", store=self.config.id)
+            return None
+        if found.refunded_payment is False:
+            raise Unreadable("the refund is recorded, and its payment has not been made", store=self.config.id)
+        return Done(str(found.id))
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         return await self._move(request.subscription, "on-hold", ActionKind.PAUSE_SUBSCRIPTION)
 
@@ -580,7 +674,7 @@ class WooCommerce(Platform):
         return Done()
 
     async def happened(self, request: Request, since: datetime) -> Done | None:
-        """By the marks this adapter leaves: the order's status, the note with the action's id, the subscription's."""
+        """By the marks this adapter leaves: a status, or the action's id in a note or a refund."""
         match request:
             case CancelOrder():
                 ids = [request.order.source.native_id]
@@ -592,6 +686,8 @@ class WooCommerce(Platform):
                 mark = _return_mark(request)
                 found = next((one for one in notes if not one.customer_note and one.note.startswith(mark)), None)
                 return Done(str(found.id)) if found else None
+            case RefundOrder():
+                return await self._refunded_by(request, since)
             case PauseSubscription() | ResumeSubscription() | CancelSubscription():
                 ids = [request.subscription.source.native_id]
                 subscriptions = await self._read(

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from zoneinfo import ZoneInfo
 
+import strawberry
+
 from platforms.errors import Unreadable
 from platforms.woocommerce import wire
 from schema.customer import CustomerProfile
@@ -278,14 +280,6 @@ def _fulfillments(row: wire.OrderRow, lines: Sequence[OrderLine], home: Home) ->
             return None
 
 
-def _refunded_line(line: wire.LineRow) -> int | None:
-    """The order's line behind a refund's line."""
-    for meta in line.meta_data:
-        if meta.key == "_refunded_item_id" and str(meta.value).isascii() and str(meta.value).isdecimal():
-            return int(str(meta.value))
-    return None
-
-
 def _units_refunded(row: wire.OrderRow, refunds: Sequence[wire.RefundRow] | None) -> Mapping[int, int] | None:
     """Units refunded by line; None where that is not known."""
     if not row.refunds:
@@ -295,7 +289,7 @@ def _units_refunded(row: wire.OrderRow, refunds: Sequence[wire.RefundRow] | None
     back: dict[int, int] = {}
     for refund in refunds:
         for line in refund.line_items:
-            of = _refunded_line(line)
+            of = wire.refunded_item(line.meta_data)
             if of is None:
                 return None
             back[of] = back.get(of, 0) + units(line.quantity)
@@ -313,6 +307,10 @@ def _refunds(
     return [_refund(refund, row, by_id, home) for refund in refunds]
 
 
+def refund_id(store: str, order: str, row: wire.RefundRow) -> strawberry.ID:
+    return make_id("Refund", store, order, str(row.id))
+
+
 _MOVED = {True: MoneyMoved.YES, False: MoneyMoved.NO, None: MoneyMoved.UNKNOWN}
 _WENT = {
     True: RefundDestination.ORIGINAL_PAYMENT,
@@ -327,7 +325,7 @@ def _refund(row: wire.RefundRow, of: wire.OrderRow, lines: Mapping[str, OrderLin
         return Money.of(abs(net + wire.amount(line.total_tax, "refund.line_items[].total_tax")), of.currency)
 
     return Refund(
-        id=make_id("Refund", home.store, str(of.id), str(row.id)),
+        id=refund_id(home.store, str(of.id), row),
         status=RefundStatus.COMPLETED,
         amount=MoneyPair.same(abs(wire.amount(row.amount, "refund.amount")), of.currency),
         destination=_WENT[row.refunded_payment],
@@ -336,7 +334,7 @@ def _refund(row: wire.RefundRow, of: wire.OrderRow, lines: Mapping[str, OrderLin
         lines=[
             RefundLine(line=lines[str(native)], quantity=units(line.quantity), amount=paid(line))
             for line in row.line_items
-            if (native := _refunded_line(line)) is not None and str(native) in lines
+            if (native := wire.refunded_item(line.meta_data)) is not None and str(native) in lines
         ],
         reason=row.reason or None,
     )

@@ -240,6 +240,11 @@ def _net(gross: Decimal) -> tuple[str, str]:
     return f"{net:.2f}", f"{gross - net:.2f}"
 
 
+def _taxes(tax: str) -> list[Body]:
+    """The one rate of the shop."""
+    return [{"id": 1, "total": tax, "subtotal": tax}]
+
+
 def _order(
     shop: Shop,
     native: int,
@@ -298,7 +303,7 @@ def _order(
                 "instance_id": "1",
                 "total": shipping_net,
                 "total_tax": shipping_tax,
-                "taxes": [],
+                "taxes": _taxes(shipping_tax),
                 "meta_data": [],
             }
         ],
@@ -333,7 +338,7 @@ def _line(shop: Shop, native: int, product: int, variation: int, quantity: int, 
         "subtotal_tax": tax,
         "total": net,
         "total_tax": tax,
-        "taxes": [],
+        "taxes": _taxes(tax),
         "meta_data": [taken] if reduced else [],
         "sku": bought["sku"],
         "global_unique_id": "",

@@ -64,6 +64,8 @@ class Shop:
     subscription_orders: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
     #: Payment methods whose gateway pays back when asked.
     refunding_gateways: frozenset[str] = frozenset({"stripe"})
+    #: What the payment gateway answers to a refund instead of paying.
+    gateway_says: str | None = None
     #: What the gateway of subscriptions supports.
     subscription_features: frozenset[str] = frozenset(
         {"subscription_suspension", "subscription_reactivation", "subscription_cancellation"}
@@ -348,7 +350,7 @@ class Simulator:
             self._stamp(row, "date_completed")
         left = Decimal(row["total"]) - self._refunded(order)
         if status == "refunded" and left > 0:
-            self._book_refund(order, f"{left:.2f}", "Order fully refunded.", paid=False, lines=[])
+            self._book_refund(order, f"{left:.2f}", "Order fully refunded.", paid=False)
         self._stamp(row, "date_modified")
         self._note(order, f"Order status changed from {_label(before)} to {_label(status)}.", author="WooCommerce")
 
@@ -416,22 +418,36 @@ class Simulator:
         if asks_gateway and row["payment_method"] not in self.state.refunding_gateways:
             message = "The payment gateway for this order does not support automatic refunds."
             raise _error(500, "woocommerce_rest_cannot_create_order_refund", message, 500)
+        if asks_gateway and self.state.gateway_says is not None:  # what was recorded is taken away again
+            raise _error(500, "woocommerce_rest_cannot_create_order_refund", self.state.gateway_says, 500)
+        asked_items = {one["id"]: one for one in body.get("line_items", [])}
         refund = self._book_refund(
-            order, asked, body.get("reason", ""), paid=asks_gateway, lines=body.get("line_items", [])
+            order, asked, body.get("reason", ""), paid=asks_gateway, items=asked_items, meta=body.get("meta_data", [])
         )
         if body.get("api_restock", True):
-            for asked_line, line in zip(body.get("line_items", []), refund["line_items"], strict=True):
-                self._stock(line, -line["quantity"])
-                sold = next(one for one in row["line_items"] if one["id"] == asked_line["id"])
-                for meta in sold["meta_data"]:
-                    if meta["key"] == "_reduced_stock":
-                        meta["value"] = str(int(meta["value"]) + line["quantity"])
+            for sold in row["line_items"]:
+                units = int(asked_items.get(sold["id"], {}).get("quantity", 0))
+                if units:
+                    self._stock(sold, units)
+                    for meta in sold["meta_data"]:
+                        if meta["key"] == "_reduced_stock":
+                            meta["value"] = str(int(meta["value"]) - units)
         if self._refunded(order) >= Decimal(row["total"]):
             row["status"] = "refunded"
             self._stamp(row, "date_modified")
         return _Answer(201, copy.deepcopy(refund))
 
-    def _book_refund(self, order: int, amount: str, reason: str, *, paid: bool, lines: list[Body]) -> Body:
+    def _book_refund(
+        self,
+        order: int,
+        amount: str,
+        reason: str,
+        *,
+        paid: bool,
+        items: Mapping[int, Body] | None = None,
+        meta: Iterable[Body] = (),
+    ) -> Body:
+        """`items` by the order's item; one that the order has not is passed over."""
         refund: Body = {"id": self.state.new_id()}
         self._stamp(refund, "date_created")
         refund |= {
@@ -439,29 +455,38 @@ class Simulator:
             "reason": reason,
             "refunded_by": 1,
             "refunded_payment": paid,
-            "meta_data": [],
+            "meta_data": [
+                {"id": self.state.new_id(), "key": one["key"], "value": one["value"]}
+                for one in ({"key": "_refund_type", "value": "partial"}, *meta)
+            ],
             "line_items": [],
             "shipping_lines": [],
             "tax_lines": [],
             "fee_lines": [],
         }
-        sold = {line["id"]: line for line in self.state.orders[order]["line_items"]}
-        for asked in lines:
-            line = copy.deepcopy(sold[asked["id"]])
-            back = f"{-Decimal(str(asked.get('refund_total', 0))):.2f}"
-            line |= {
-                "id": self.state.new_id(),
-                "quantity": -int(asked.get("quantity", 0)),
-                "subtotal": back,
-                "subtotal_tax": "0.00",
-                "total": back,
-                "total_tax": "0.00",
-                "taxes": [],
-                "meta_data": [_meta(self.state.new_id(), "_refunded_item_id", str(asked["id"]))],
-            }
-            refund["line_items"].append(line)
+        for kind in ("line_items", "shipping_lines"):
+            for sold in self.state.orders[order][kind]:
+                if (asked := (items or {}).get(sold["id"])) is not None:
+                    refund[kind].append(self._refund_item(sold, asked))
         self.state.refunds.setdefault(order, []).append(refund)
         return refund
+
+    def _refund_item(self, sold: Body, asked: Body) -> Body:
+        """An item of a refund: what was asked for, negative. A tax whose rate the order's item has not is dropped."""
+        known = {tax["id"] for tax in sold["taxes"]}
+        taxes = {tax["id"]: _negative(tax["refund_total"]) for tax in asked.get("refund_tax", ()) if tax["id"] in known}
+        tax = _negative(-sum((Decimal(one) for one in taxes.values()), Decimal(0)))
+        net = _negative(asked.get("refund_total", 0))
+        item = copy.deepcopy(sold) | {
+            "id": self.state.new_id(),
+            "total": net,
+            "total_tax": tax,
+            "taxes": [{"id": rate, "total": one, "subtotal": one} for rate, one in taxes.items()],
+            "meta_data": [_meta(self.state.new_id(), "_refunded_item_id", str(sold["id"]))],
+        }
+        if "quantity" in sold:
+            item |= {"quantity": -int(asked.get("quantity", 0)), "subtotal": net, "subtotal_tax": tax}
+        return item
 
     def _refunded(self, order: int) -> Decimal:
         return sum((Decimal(one["amount"] or 0) for one in self.state.refunds.get(order, [])), Decimal(0))
@@ -630,6 +655,12 @@ def stamp(row: Body, name: str, moment: datetime | None, time_zone: str) -> None
     local = moment.astimezone(ZoneInfo(time_zone)).replace(microsecond=0, tzinfo=None) if moment else None
     row[name] = local.isoformat() if local else None
     row[f"{name}_gmt"] = gmt(moment) if moment else None
+
+
+def _negative(amount: Any) -> str:
+    """As a refund writes what it takes off."""
+    off = -Decimal(str(amount))
+    return f"{off:.2f}" if off else "0.00"
 
 
 def _ids(text: str) -> list[int]:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-import orjson
 
 from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
 from platforms.transport import Call, Reply
@@ -19,6 +18,8 @@ from platforms.transport import Call, Reply
 API = "wp-json/wc/v3"
 #: A page of a list holds no more; asking for more is refused with 400.
 MOST = 100
+#: The hidden field in which a refund carries the action it was made by. Its reason is shown to the customer.
+ACTION = "_aftersale_action"
 #: The one permission a key can have that allows changes.
 WRITE_PERMISSION = "read_write"
 
@@ -33,13 +34,17 @@ def _get(operation: str, path: str, query: Iterable[tuple[str, str]] = ()) -> Ca
     return Call(operation, "GET", f"/{API}{path}", query=tuple(query))
 
 
-def _send(operation: str, method: str, path: str, body: Mapping[str, object]) -> Call:
+#: Amounts that are numbers there keep their digits: no binary fraction is between.
+_JSON: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def _send(operation: str, method: str, path: str, body: object) -> Call:
     return Call(
         operation,
         method,
         f"/{API}{path}",
         headers={"Content-Type": "application/json"},
-        body=orjson.dumps(body),
+        body=_JSON.encode(body),
         writes=True,
     )
 
@@ -96,6 +101,45 @@ def orders_search(text: str, page: int) -> Call:
 def refunds(order: int) -> Call:
     """The refunds of an order with their lines; an order that is not there gives `[]`."""
     return _get("refunds.list", f"/orders/{order}/refunds", [("per_page", str(MOST))])
+
+
+class RefundTax(msgspec.Struct, frozen=True):
+    #: Of the rate.
+    id: int
+    refund_total: Decimal
+
+
+class RefundItem(msgspec.Struct, frozen=True):
+    """A line or the shipping of the order; `refund_total` is without tax.
+
+    The property table calls the taxes `taxes`, the example of the same page `refund_tax`: only that is read.
+    """
+
+    id: int
+    quantity: int
+    refund_total: Decimal
+    refund_tax: list[RefundTax]
+
+
+def create_refund(order: str, amount: str, reason: str, action: str, items: Sequence[RefundItem]) -> Call:
+    """https://woocommerce.github.io/woocommerce-rest-api-docs/#create-a-refund
+
+    `amount` is a string and wins over the items' totals. `api_refund` asks the payment gateway for the money; without
+    it a refund is only recorded. `api_restock` false leaves the stock to the return of the goods.
+    """
+    return _send(
+        "refunds.create",
+        "POST",
+        f"/orders/{quote(order, safe='')}/refunds",
+        {
+            "amount": amount,
+            "reason": reason,
+            "api_refund": True,
+            "api_restock": False,
+            "line_items": items,
+            "meta_data": [{"key": ACTION, "value": action}],
+        },
+    )
 
 
 def cancel_order(order: str) -> Call:
@@ -201,6 +245,13 @@ class PostalAddress(msgspec.Struct, frozen=True):
     phone: str | None = None
 
 
+class TaxRow(msgspec.Struct, frozen=True):
+    """A tax of an item, by its rate."""
+
+    id: int
+    total: str = ""
+
+
 class LineRow(msgspec.Struct, frozen=True):
     id: int
     name: str
@@ -214,6 +265,15 @@ class LineRow(msgspec.Struct, frozen=True):
     total_tax: str
     sku: str | None = None
     parent_name: str | None = None
+    taxes: list[TaxRow] = []
+    meta_data: list[Meta] = []
+
+
+class ShippingRow(msgspec.Struct, frozen=True):
+    id: int
+    total: str
+    total_tax: str
+    taxes: list[TaxRow] = []
     meta_data: list[Meta] = []
 
 
@@ -244,6 +304,7 @@ class OrderRow(msgspec.Struct, frozen=True):
     #: Only `*_gmt` says which instant is meant; the others are in the site's own zone, unnamed.
     date_created_gmt: str | None
     refunds: list[RefundSummary]
+    shipping_lines: list[ShippingRow] = []
     date_modified_gmt: str | None = None
     date_completed_gmt: str | None = None
     date_paid_gmt: str | None = None
@@ -267,9 +328,24 @@ class RefundRow(msgspec.Struct, frozen=True):
     amount: str
     date_created_gmt: str
     line_items: list[LineRow] = []
+    shipping_lines: list[ShippingRow] = []
+    meta_data: list[Meta] = []
     reason: str | None = None
     #: True where the payment gateway was asked and paid; false where the refund was only recorded.
     refunded_payment: bool | None = None
+
+
+def refunded_item(meta: Iterable[Meta]) -> int | None:
+    """The item of the order behind an item of a refund."""
+    for one in meta:
+        if one.key == "_refunded_item_id" and str(one.value).isascii() and str(one.value).isdecimal():
+            return int(str(one.value))
+    return None
+
+
+def action_of(row: RefundRow) -> str | None:
+    """The action that a refund was made by, where it was one of ours."""
+    return next((str(one.value) for one in row.meta_data if one.key == ACTION), None)
 
 
 class NoteRow(msgspec.Struct, frozen=True):
@@ -453,6 +529,13 @@ _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _NO_PERMISSION: Final = re.compile(r"does not have (write|read) permissions", re.ASCII)
 
 
+_BY_CODE: Final[Mapping[str, str]] = {
+    "woocommerce_rest_cannot_create_order_refund": "the shop, or the payment gateway behind it, refused to pay back",
+    "woocommerce_rest_invalid_order_refund": "the shop does not take this for a refund",
+    "woocommerce_rest_invalid_order": "the shop no longer has the order",
+}
+
+
 def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429, and 5xx that are no refusals."""
     if reply.status < 400 or reply.status == 429:
@@ -470,7 +553,7 @@ def judge(reply: Reply) -> Reply:
     if reply.status >= 500:
         # A refund that is refused is HTTP 500 with a bare number as `data`; a fault of the server has none.
         if said.code.startswith("woocommerce_rest_") and type(said.data) is int:
-            raise Refused("the shop refused it", native=native)
+            raise Refused(_BY_CODE.get(said.code, "the shop refused it"), native=native)
         return reply
     raise _refusal(reply.status, said, native)
 
