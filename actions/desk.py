@@ -3,78 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Protocol, cast
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
 from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 import structlog
-from aiodataloader import DataLoader
 
 from actions import problems
-from actions.asking import Asking, Invalid, check, check_key, check_until, lines_of
+from actions.answers import Answer, Answers
+from actions.approval import Approvals
+from actions.asking import Asking, Invalid, asking_again, check, check_key, check_until
+from actions.caller import Caller
 from actions.effects import Effects, Observer, Patience, trace_of
-from actions.held import Held, held_return_id
-from actions.lease import new_owner
-from actions.ledger import Busy, Ledger, Listing, Record, Recorded, SameKey, Standing, new_id
+from actions.facts import FactReader, Facts
+from actions.held import Held
+from actions.ledger import Busy, Ledger, Record, Recorded, SameKey, Standing
+from actions.listing import Listings, MalformedCursor
+from actions.notices import Notices
 from actions.privacy import Privacy
-from actions.recorded import (
-    RecordedLine,
-    day_of,
-    decision_json,
-    fees_json,
-    line_json,
-    quote_json,
-    recorded_lines,
-    was_json,
-)
-from actions.shaping import action_id, action_of, seal_actor
-from platforms.base import CLOCK_SKEW, Operation, Platform, cost_alike
+from actions.problems import Stop
+from actions.recording import Decider, lapses, new_record, request_json, shown_digest, summary
+from actions.shaping import action_id, seal_actor
+from actions.tickets import LASTS, BadTicket, Ticket, Tickets
+from platforms.base import Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
-from policies.asked import Asked, AskedLine, History
-from policies.guard import MIN_ASSURANCE
-from policies.processor import as_told_to
-from schema.actions import Action, ActionRequest, Actor, Preview, RequestedLine, Viewer
-from schema.connections import ActionConnection, ActionEdge, PageInfo, page_size
-from schema.customer import CustomerProfile
-from schema.emails import Email, email_or_none
-from schema.ids import GlobalId, MalformedId, parse_id, parse_typed
-from schema.inputs import (
-    ActionFilter,
-    CancelOrderInput,
-    CancelSubscriptionInput,
-    PauseSubscriptionInput,
-    ReturnOrderInput,
-)
-from schema.order import Order, OrderLine
-from schema.parts import OrderParts, SubscriptionParts
+from policies.asked import Asked, History
+from policies.guard import ACTION_SCOPE, MIN_ASSURANCE
+from policies.processor import as_told_to, costs_the_customer
+from schema.access import need
+from schema.actions import Action, ActionRequest, Actor, Preview, Viewer
+from schema.connections import ActionConnection
+from schema.emails import Email
+from schema.inputs import ActionFilter
+from schema.order import Order
+from schema.parts import OrderParts
 from schema.policy import Decision
-from schema.problems import Problem
-from schema.provenance import Capability
-from schema.returns import Refund, Return
+from schema.problems import FieldIssue, Problem
+from schema.returns import Return
 from schema.subscription import Subscription
-from schema.values import Fee, Money, Quote
 from schema.vocabulary import (
     ActionKind,
+    ActionOutcome,
     ActionState,
     ActorKind,
     AssuranceLevel,
-    RefundChoice,
-    RefundDestination,
-    RequestedResolution,
-    ReturnReason,
-    SubscriptionStatus,
+    HeldReturnStep,
     SupportLevel,
     Verdict,
 )
+
+__all__ = ["ActionDesk", "Answer", "Decider", "MalformedCursor", "ViewerDesk"]
 
 _log = structlog.get_logger("actions.desk")
 
@@ -82,71 +66,7 @@ _log = structlog.get_logger("actions.desk")
 _READINGS = 3
 #: Seconds between two looks at a row that another gateway works on.
 _POLL = 0.1
-#: Seconds the last read has at least, however long the action took.
-_LAST_READ = 2.0
 DEFAULT_PATIENCE = Patience()
-
-_STATE = {
-    Verdict.ALLOW: ActionState.RUNNING,
-    Verdict.REVIEW: ActionState.AWAITING_APPROVAL,
-    Verdict.DENY: ActionState.DENIED,
-}
-
-
-class Decider(Protocol):
-    """The company's policy, as far as the desk needs it. Pure: no network, no clock of its own."""
-
-    def decide_fully(
-        self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en"
-    ) -> Decision:
-        """What the policy says, with nothing held back: the ledger keeps it, the viewer is shown what it may see."""
-
-    def quote(self, asked: Asked, decision: Decision) -> Quote | None:
-        """The money it would move, in the customer's currency; None where none moves."""
-
-    def fees(self, asked: Asked, decision: Decision) -> Sequence[Fee]:
-        """Every fee of the decision, in the customer's currency."""
-
-    def restocking_percent(self, asked: Asked, decision: Decision, line: OrderLine) -> Decimal:
-        """What is kept back of a line's value."""
-
-    def approver(self, decision: Decision) -> str:
-        """The role that may approve a REVIEW."""
-
-
-class MalformedCursor(MalformedId):
-    """The text is not a cursor of this list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an action came to, for a payload."""
-
-    action: Action | None = None
-    problem: Problem | None = None
-    replayed: bool = False
-    order: Order | None = None
-    subscription: Subscription | None = None
-    refund: Refund | None = None
-    return_record: Return | None = None
-    quote: Quote | None = None
-
-
-class _Stop(Exception):
-    """It ends here, with this answer."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-@dataclass(slots=True)
-class _Facts:
-    """The target, read fresh, and what is asked of it."""
-
-    target: Order | Subscription
-    owner: Email | None
-    asked: Asked
 
 
 class ActionDesk:
@@ -164,6 +84,7 @@ class ActionDesk:
         observer: Observer | None = None,
         request_seconds: float = 10.0,
         patience: Patience = DEFAULT_PATIENCE,
+        notices: Notices | None = None,
     ) -> None:
         self.ledger = ledger
         self.decider = decider
@@ -174,7 +95,10 @@ class ActionDesk:
         #: The most a request waits for an action; the action itself goes on.
         self.request_seconds = request_seconds
         self.patience = patience
+        #: Tells somebody outside that an action waits for approval; None: nobody wants to be told.
+        self.notices = notices
         self.privacy = Privacy(secret)
+        self.tickets = Tickets(secret)
         self.held = Held(ledger, clock)
         self.effects = Effects(
             ledger,
@@ -192,7 +116,7 @@ class ActionDesk:
 
     def of(self, viewer: Viewer, now: datetime, locale: str = "en") -> ViewerDesk:
         """The desk for one request. `now` is what decisions take for the present."""
-        return ViewerDesk(self, viewer, now, locale)
+        return ViewerDesk(self, Caller.of(viewer, now, locale))
 
     async def finish(self) -> None:
         """Wait for every action that is being done; for an orderly end of the process."""
@@ -219,12 +143,6 @@ class ActionDesk:
         if lock is None:
             lock = self._keys[key_hash] = asyncio.Lock()
         return lock
-
-    def capability(self, record: Record) -> Capability:
-        platform = self.platforms.get(record.store)
-        if platform is None:
-            return Capability(action=record.kind, support=SupportLevel.UNSUPPORTED, note="The store is gone.")
-        return platform.capability(record.kind)
 
     async def unbroken(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run to the end, also if the caller goes away meanwhile."""
@@ -256,20 +174,30 @@ class ActionDesk:
             record = await self.ledger.by_id(record.id) or record
         return record
 
+    def count(self, record: Record, decision: Decision) -> None:
+        """Tell the observer of a decision and the state it led to."""
+        if (observer := self.observer) is None:
+            return
+        kind = record.kind.value
+        for reason in decision.reasons:
+            observer.decided(kind, reason.rule, decision.verdict.value, False)
+        for reason in decision.shadow_reasons:
+            observer.decided(kind, reason.rule, decision.verdict.value, True)
+        observer.action_moved(kind, record.state.value)
+
 
 class ViewerDesk:
     """The action desk as one viewer stands before it."""
 
-    def __init__(self, desk: ActionDesk, viewer: Viewer, now: datetime, locale: str) -> None:
+    def __init__(self, desk: ActionDesk, caller: Caller) -> None:
         self._desk = desk
-        self._viewer = viewer
-        self._now = now
-        self._locale = locale
-        #: The one customer this viewer acts for; others' things do not exist for it.
-        self._bound = email_or_none(viewer.customer_email) if viewer.customer_email is not None else None
-        if viewer.customer_email is not None and self._bound is None:
-            raise ValueError("a viewer is bound to something that is no e-mail address")
-        self._orders: DataLoader[str, Order | None] | None = None
+        self._caller = caller
+        self._reader = FactReader(desk.ledger, desk.effects, desk.platforms, caller)
+        self._answers = Answers(caller, self._reader, desk.effects, desk.platforms, desk.privacy)
+        self._listings = Listings(
+            desk.ledger, caller, self._answers, desk.held, desk.platforms, desk.privacy, desk.request_seconds
+        )
+        self._approvals = Approvals(desk, caller, self._answers, self._listings)
 
     # ------------------------------------------------------------------------------------------------ asking
 
@@ -289,87 +217,150 @@ class ViewerDesk:
         until = asyncio.get_running_loop().time() + self._desk.request_seconds
         store = ""
         try:
-            asking = check(kind, asked, is_staff=self._is_staff, stores=self._desk.platforms)
+            asking = check(kind, asked, is_staff=self._caller.is_staff, stores=self._desk.platforms)
             store = asking.target.store
             key = check_key(key)
             self._who(MIN_ASSURANCE[kind] if min_assurance is None else min_assurance)
-            return await self._asked(asking, key, until, parts)
+            namespace = [self._caller.viewer.client, self._caller.bound or "", kind.value, key]
+            key_hash = self._desk.privacy.hash("key", json.dumps(namespace))
+            return await self._asked(asking, key_hash, None, until, parts)
         except Invalid as invalid:
             return Answer(problem=problems.invalid(invalid.fields))
-        except _Stop as stop:
+        except Stop as stop:
             return Answer(problem=stop.problem)
         except PlatformError as error:
             # Only reads raise here, so nothing was done and the key is as free as before.
             return Answer(problem=problems.of_error(error, self._desk.platforms[store].capability(kind)))
 
     async def preview(self, kind: ActionKind, asked: Any) -> Preview:
-        """The same decision and quote as `ask` would come to now, without doing anything."""
-        store, summary = "", ""
+        """The same decision and quote as `ask` would come to now, without doing anything, and a token to do it with."""
+        store, summed_up = "", ""
         try:
-            asking = check(kind, asked, is_staff=self._is_staff, stores=self._desk.platforms, in_preview=True)
+            asking = check(kind, asked, is_staff=self._caller.is_staff, stores=self._desk.platforms, in_preview=True)
             store = asking.target.store
             platform = self._can(asking)
             check_until(asking, self._today(platform), needed=platform.pause_needs_until)
-            facts = await self._facts(asking, platform, OrderParts.NONE)
-            summary = _summary(asking, facts.target)
+            facts = await self._reader.read(asking)
+            await self._check_return(asking, facts)
+            summed_up = summary(asking, facts)
             counters = await self.history([facts.owner]) if facts.owner else {}
             decision = self._decide(facts.asked, counters[facts.owner] if facts.owner else History())
             quote = self._desk.decider.quote(facts.asked, decision)
+            told = as_told_to(decision, self._caller.viewer, self._caller.locale)
+            busy = (await self._desk.ledger.active_on([str(asking.target)])).get(str(asking.target))
+            can_be_confirmed = busy is None and decision.verdict is not Verdict.DENY
+            expires_at = self._desk.clock() + LASTS
             return Preview(
-                summary=summary,
-                decision=as_told_to(decision, self._viewer, self._locale),
-                problem=await self._foreseen(asking, as_told_to(decision, self._viewer, self._locale)),
+                summary=summed_up,
+                decision=told,
+                problem=problems.in_progress(self._answers.shown(busy)) if busy else self._foreseen(told),
                 quote=quote,
+                token=self._ticket(asking, facts, decision, expires_at) if can_be_confirmed else None,
+                expires_at=expires_at if can_be_confirmed else None,
             )
         except Invalid as invalid:
-            return Preview(summary=summary, problem=problems.invalid(invalid.fields))
-        except _Stop as stop:
-            return Preview(summary=summary, problem=stop.problem)
+            return Preview(summary=summed_up, problem=problems.invalid(invalid.fields))
+        except Stop as stop:
+            return Preview(summary=summed_up, problem=stop.problem)
         except PlatformError as error:
             capability = self._desk.platforms[store].capability(kind)
-            return Preview(summary=summary, problem=problems.of_error(error, capability))
+            return Preview(summary=summed_up, problem=problems.of_error(error, capability))
 
-    async def _foreseen(self, asking: Asking, decision: Decision) -> Problem | None:
-        active = (await self._desk.ledger.active_on([str(asking.target)])).get(str(asking.target))
-        if active is not None:
-            return problems.in_progress(self._shown(active))
-        if decision.verdict is Verdict.DENY:
-            return problems.denied(decision)
-        if decision.verdict is Verdict.REVIEW:
-            role = self._desk.decider.approver(decision)
-            return problems.approval_required(decision, role, self._lapses(decision))
+    async def confirm(self, token: str, *, parts: OrderParts = OrderParts.NONE) -> Answer:
+        """Do exactly what a preview showed, once; the token is its own key.
+
+        Raises:
+            Forbidden: the caller's scopes do not reach the action inside.
+        """
+        until = asyncio.get_running_loop().time() + self._desk.request_seconds
+        kind, store = None, ""
+        try:
+            ticket = self._ticket_of(token)
+            kind = ticket.kind
+            need(self._caller.viewer.scopes, ACTION_SCOPE[kind])
+            self._who(MIN_ASSURANCE[kind])
+            asking = _asking_of(ticket)
+            store = asking.target.store
+            if store not in self._desk.platforms:
+                raise Stop(problems.facts_changed())
+            key_hash = self._desk.privacy.hash("ticket", ticket.id)
+            return await self._asked(asking, key_hash, ticket, until, parts)
+        except Invalid as invalid:
+            return Answer(problem=problems.invalid(invalid.fields))
+        except Stop as stop:
+            return Answer(problem=stop.problem)
+        except PlatformError as error:
+            assert kind is not None
+            return Answer(problem=problems.of_error(error, self._desk.platforms[store].capability(kind)))
+
+    def _foreseen(self, told: Decision) -> Problem | None:
+        if told.verdict is Verdict.DENY:
+            return problems.denied(told)
+        if told.verdict is Verdict.REVIEW:
+            role = self._desk.decider.approver(told)
+            return problems.approval_required(told, role, lapses(told, self._desk.patience, self._desk.clock()))
         return None
+
+    # -- previews
+
+    def _ticket(self, asking: Asking, facts: Facts, decision: Decision, expires_at: datetime) -> str:
+        quote = self._desk.decider.quote(facts.asked, decision)
+        return self._desk.tickets.token(
+            Ticket(
+                id=uuid4().hex,
+                kind=asking.kind,
+                asked=asking.plain(),
+                client=self._caller.viewer.client,
+                bound=self._caller.bound or "",
+                policy=decision.policy.digest,
+                shown=shown_digest(facts, decision, quote),
+                refunds=tuple(facts.refunds),
+                expires_at=expires_at,
+            )
+        )
+
+    def _ticket_of(self, token: str) -> Ticket:
+        try:
+            ticket = self._desk.tickets.read(token)
+        except BadTicket as error:
+            raise Invalid([FieldIssue(path=["token"], message=str(error))]) from None
+        if (ticket.client, ticket.bound) != (self._caller.viewer.client, self._caller.bound or ""):
+            raise Invalid([FieldIssue(path=["token"], message="this token was not given to this caller")])
+        return ticket
 
     # -- who
 
-    @property
-    def _is_staff(self) -> bool:
-        return self._viewer.assurance >= AssuranceLevel.STAFF
-
     def _who(self, required: AssuranceLevel) -> None:
-        if self._viewer.assurance < required:
-            raise _Stop(problems.insufficient(self._viewer.assurance, required))
+        if self._caller.viewer.assurance < required:
+            raise Stop(problems.insufficient(self._caller.viewer.assurance, required))
 
     # -- key
 
-    async def _asked(self, asking: Asking, key: str, until: float, parts: OrderParts) -> Answer:
-        privacy = self._desk.privacy
-        namespace = [self._viewer.client, self._bound or "", asking.kind.value, key]
-        key_hash = privacy.hash("key", json.dumps(namespace))
-        input_hash = privacy.hash("input", asking.canonical())
-        facts: _Facts | None = None
+    async def _asked(
+        self, asking: Asking, key_hash: str, ticket: Ticket | None, until: float, parts: OrderParts
+    ) -> Answer:
+        input_hash = self._desk.privacy.hash("input", asking.canonical())
+        facts: Facts | None = None
         async with self._in_turn(key_hash, until):
             record = await self._desk.ledger.by_key(key_hash)
             if record is None:
-                record, facts = await self._take_up(asking, key_hash, input_hash, until, parts)
+                record, facts = await self._take_up(asking, key_hash, input_hash, ticket, until, parts)
         if facts is not None:
             record = await self._desk.settled(record, until)
             return await self._answer(record, facts.target, parts, until, replayed=False)
         self._still_mine(record)
         if record.input_hash != input_hash:
-            raise _Stop(problems.key_reused(self._shown(record)))
+            raise Stop(problems.key_reused(self._answers.shown(record)))
         record = await self._desk.settled(record, until)
         return await self._answer(record, None, parts, until, replayed=True)
+
+    async def _answer(
+        self, record: Record, known: Order | Subscription | None, parts: OrderParts, until: float, *, replayed: bool
+    ) -> Answer:
+        answer = await self._answers.of(record, known, parts, until, replayed=replayed)
+        if answer.order is not None:
+            self._listings.know(record.target, answer.order)  # `request_of` needs no second read
+        return answer
 
     @asynccontextmanager
     async def _in_turn(self, key_hash: str, until: float) -> AsyncIterator[None]:
@@ -380,171 +371,106 @@ class ViewerDesk:
                 await lock.acquire()
         except TimeoutError:
             # The first call is still reading facts: nothing is decided yet, and there is no action to show.
-            raise _Stop(problems.in_progress(None)) from None
+            raise Stop(problems.in_progress(None)) from None
         try:
             yield
         finally:
             lock.release()
 
     def _still_mine(self, record: Record) -> None:
-        if self._bound is not None and record.owner_hash != self._desk.owner_hash(self._bound):
-            raise _Stop(problems.not_found())
+        if self._caller.bound is not None and record.owner_hash != self._desk.owner_hash(self._caller.bound):
+            raise Stop(problems.not_found())
 
     # -- can, facts, decision, and the record of them
 
     async def _take_up(
-        self, asking: Asking, key_hash: str, input_hash: str, until: float, parts: OrderParts
-    ) -> tuple[Record, _Facts | None]:
+        self,
+        asking: Asking,
+        key_hash: str,
+        input_hash: str,
+        ticket: Ticket | None,
+        until: float,
+        parts: OrderParts,
+    ) -> tuple[Record, Facts | None]:
         """The record of a new action with the facts it was decided on; without facts: the key was used meanwhile."""
         platform = self._can(asking)
+        if ticket is None:
+            self._may_be_asked_directly(platform)
+        elif ticket.expires_at <= self._desk.clock():
+            raise Stop(problems.facts_changed())
         check_until(asking, self._today(platform), needed=platform.pause_needs_until)
         for _ in range(_READINGS):
             seen = await self._desk.ledger.seen(str(asking.target))
             with store_deadline(until - asyncio.get_running_loop().time()):
-                facts = await self._facts(asking, platform, parts)
-            standing = await self._desk.unbroken(self._record(asking, facts, key_hash, input_hash, seen, platform))
+                facts = await self._reader.read(
+                    asking, parts, refunds_before=ticket.refunds if ticket is not None else None
+                )
+            await self._check_return(asking, facts)
+            standing = await self._desk.unbroken(
+                self._record(asking, facts, key_hash, input_hash, ticket, seen, platform)
+            )
             match standing:
                 case Recorded(record=record):
                     return record, facts
                 case SameKey(record=record):
                     return record, None
                 case Busy(record=record):
-                    raise _Stop(problems.in_progress(self._shown(record)))
-        raise _Stop(problems.facts_moved())
+                    raise Stop(problems.in_progress(self._answers.shown(record)))
+        raise Stop(problems.facts_moved())
 
     def _can(self, asking: Asking) -> Platform:
         platform = self._desk.platforms[asking.target.store]
         capability = platform.capability(asking.kind)
         if capability.support in (SupportLevel.UNSUPPORTED, SupportLevel.MISSING_SCOPE):
-            raise _Stop(problems.unsupported(capability))
+            raise Stop(problems.unsupported(capability))
         return platform
 
-    async def _facts(self, asking: Asking, platform: Platform, parts: OrderParts) -> _Facts:
-        if self._bound is not None and not await self._is_theirs(platform, asking.target):
-            raise _Stop(problems.not_found())
-        target = await self._desk.effects.read(platform, str(asking.target), parts)
-        if target is None:
-            raise _Stop(problems.not_found())
-        owner = await self._owner(target)
-        if self._bound is not None and owner != self._bound:
-            raise _Stop(problems.not_found())
-        given = asking.input
-        asked = Asked(
-            kind=asking.kind,
-            store=platform.store,
-            order=target if isinstance(target, Order) else None,
-            subscription=target if isinstance(target, Subscription) else None,
-        )
-        match given:
-            case CancelOrderInput():
-                asked = replace(asked, refund=given.refund, reason=given.reason.value, note=given.note)
-            case ReturnOrderInput() if isinstance(target, Order):
-                asked = replace(
-                    asked,
-                    resolution=given.resolution,
-                    lines=tuple(
-                        AskedLine(line, named.quantity, named.reason, named.condition, named.note)
-                        for named, line in lines_of(asking, target)
-                    ),
-                )
-            case PauseSubscriptionInput():
-                asked = replace(asked, until=given.until)
-            case CancelSubscriptionInput():
-                asked = replace(asked, reason=given.reason)
-        return _Facts(target, owner, asked)
+    def _may_be_asked_directly(self, platform: Platform) -> None:
+        if platform.config.require_preview:
+            raise Stop(problems.preview_required("This store takes changes only after a preview"))
+        if self._caller.viewer.previews_first:
+            raise Stop(problems.preview_required("This caller makes changes only after a preview"))
 
-    async def _is_theirs(self, platform: Platform, target: GlobalId) -> bool:
-        """Whether a target is the bound customer's, seen before its facts are read: another's costs what none costs."""
-        if target.type == "Order":
-            orders = await platform.orders([target.native], OrderParts.NONE)
-            await cost_alike(platform, orders.values())
-            order = orders.get(target.native)
-            return order is not None and order.owner == self._bound
-        assert self._bound is not None
-        able = platform.supports(Operation.PROFILES)
-        records, found = await asyncio.gather(
-            platform.profiles([self._bound]) if able else _nobody(),
-            platform.subscriptions([target.native], SubscriptionParts.NONE),
-        )
-        subscription = found.get(target.native)
-        if subscription is None or subscription.owner is not None or subscription.customer_ref is None:
-            return subscription is not None and subscription.owner == self._bound
-        ref = subscription.customer_ref
-        if not able or ref.store != platform.config.id:
-            return await self._owner(subscription) == self._bound
-        theirs = {(platform.config.id, one.source.native_id) for one in records.get(self._bound, ())}
-        return (ref.store, ref.native_id) in theirs
-
-    async def _owner(self, target: Order | Subscription) -> Email | None:
-        """Whose it is. Of a subscription whose record names nobody, the customer record behind it is read."""
-        if target.owner is not None or isinstance(target, Order) or target.customer_ref is None:
-            return target.owner
-        ref = target.customer_ref
-        platform = self._desk.platforms.get(ref.store)
-        if platform is None:
-            return None
-        try:
-            profile = (await platform.profiles_by_id([ref.native_id])).get(ref.native_id)
-        except PlatformError:
-            if self._bound is not None:
-                raise
-            return None  # staff may act all the same; only the counters of 90 days stay unknown
-        if profile is not None:
-            target.owner = profile.owner or email_or_none(profile.email)
-        return target.owner
+    async def _check_return(self, asking: Asking, facts: Facts) -> None:
+        """The return a refund pays for is held here, and still open."""
+        if isinstance(facts.target, Order):
+            await self._desk.held.check_return(asking, facts.target)
 
     async def _record(
-        self, asking: Asking, facts: _Facts, key_hash: str, input_hash: str, seen: int, platform: Platform
+        self,
+        asking: Asking,
+        facts: Facts,
+        key_hash: str,
+        input_hash: str,
+        ticket: Ticket | None,
+        seen: int,
+        platform: Platform,
     ) -> Standing:
-        desk, viewer = self._desk, self._viewer
-        request = await self._request_json(asking, facts, platform)
+        desk, caller = self._desk, self._caller
+        request = await request_json(asking, facts, platform, desk.held, caller)
         now = desk.clock()
         owner_hash = desk.owner_hash(facts.owner) if facts.owner is not None else None
-        by = seal_actor(viewer.actor, desk.privacy)
         made: list[Decision] = []
 
         def decide(history: History) -> Record:
             decision = self._decide(facts.asked, history)
+            self._as_shown(ticket, facts, decision)
             made.append(decision)
-            quote = desk.decider.quote(facts.asked, decision)
-            state = _STATE[decision.verdict]
-            given = _in_shop_currency(facts.asked, quote)
-            record = Record(
-                id=new_id(),
-                kind=asking.kind,
-                state=state,
-                store=asking.target.store,
-                target=str(asking.target),
-                client=viewer.client,
+            return new_record(
+                asking,
+                facts,
+                decision,
+                request,
+                decider=desk.decider,
+                caller=caller,
+                history=history,
+                privacy=desk.privacy,
+                patience=desk.patience,
+                gateway_id=desk.gateway_id,
+                now=now,
                 key_hash=key_hash,
                 input_hash=input_hash,
                 owner_hash=owner_hash,
-                request=request | self._costs_json(facts.asked, decision),
-                decision=decision_json(decision),
-                quote=quote_json(quote) if quote is not None else None,
-                amount=str(given.amount) if given is not None else None,
-                currency=given.currency_code if given is not None else None,
-                summary=_summary(asking, facts.target),
-                actor=by,
-                policy=decision.policy.digest,
-                requested_at=now,
-            )
-            if state is ActionState.DENIED:
-                return replace(record, finished_at=now)
-            if state is ActionState.AWAITING_APPROVAL:
-                return replace(
-                    record,
-                    required_role=self._desk.decider.approver(decision),
-                    expires_at=self._lapses(decision),
-                )
-            return replace(
-                record,
-                sent_at=now,
-                last_sent_at=now,
-                attempts=1,
-                reconcile_by=now + timedelta(seconds=desk.patience.reconcile),
-                owner=new_owner(desk.gateway_id),
-                lease_until=now + timedelta(seconds=desk.patience.lease),
             )
 
         standing = await desk.ledger.record(
@@ -553,348 +479,77 @@ class ViewerDesk:
             owner_hash=owner_hash,
             seen=seen,
             now=now,
-            counted_at=self._now,
-            by=by,
+            counted_at=caller.now,
+            by=seal_actor(caller.viewer.actor, desk.privacy),
             decide=decide,
+            also=desk.notices.of_new if desk.notices is not None else None,
         )
         if isinstance(standing, Recorded):
-            self._count(standing.record, made[-1])
+            desk.count(standing.record, made[-1])
             if standing.record.state is ActionState.RUNNING:
                 desk.start(standing.record, facts.target)
         return standing
 
-    def _decide(self, asked: Asked, history: History) -> Decision:
-        return self._desk.decider.decide_fully(asked, history, self._viewer, self._now, self._locale)
-
-    def _count(self, record: Record, decision: Decision) -> None:
-        if (observer := self._desk.observer) is None:
+    def _as_shown(self, ticket: Ticket | None, facts: Facts, decision: Decision) -> None:
+        """What was shown still holds; and what costs the customer money was shown. Raises `Stop`."""
+        if ticket is None:
+            if decision.verdict is not Verdict.DENY and costs_the_customer(decision):
+                raise Stop(problems.preview_required("It would cost the customer something"))
             return
-        kind = record.kind.value
-        for reason in decision.reasons:
-            observer.decided(kind, reason.rule, decision.verdict.value, False)
-        for reason in decision.shadow_reasons:
-            observer.decided(kind, reason.rule, decision.verdict.value, True)
-        observer.action_moved(kind, record.state.value)
+        quote = self._desk.decider.quote(facts.asked, decision)
+        if ticket.policy != decision.policy.digest or ticket.shown != shown_digest(facts, decision, quote):
+            raise Stop(problems.facts_changed())
 
-    async def _request_json(self, asking: Asking, facts: _Facts, platform: Platform) -> dict[str, Any]:
-        """What is needed to do it, or to find out whether it was done, without this request."""
-        given, target = asking.input, facts.target
-        match given:
-            case CancelOrderInput():
-                return {
-                    "reason": given.reason.value,
-                    "refund": given.refund.value,
-                    "restock": given.restock,
-                    "notify_customer": given.notify_customer,
-                    "note": given.note,
-                }
-            case ReturnOrderInput() if isinstance(target, Order):
-                return {
-                    "resolution": given.resolution.value,
-                    "returns_before": [one.source.native_id for one in target.returns or ()],
-                }
-        if not isinstance(target, Subscription):
-            raise TypeError(f"{asking.kind.value} is not asked of an order")
-        was = {"was": was_json(target)}
-        if isinstance(given, CancelSubscriptionInput):
-            return was | {"reason": given.reason}
-        before = await self._desk.held.billing_before(platform, target)
-        if isinstance(given, PauseSubscriptionInput):
-            return was | {
-                "until": given.until.isoformat() if given.until else None,
-                "billing_before": before.isoformat() if before else None,
-            }
-        rests = target.status is SubscriptionStatus.PAUSED and not platform.keeps_pauses
-        return was | {"bill_on": before.isoformat() if rests and before else None}
-
-    def _costs_json(self, asked: Asked, decision: Decision) -> dict[str, Any]:
-        if asked.kind is not ActionKind.RETURN_ORDER:
-            return {}
-        return {
-            "fees": fees_json(self._desk.decider.fees(asked, decision)),
-            "lines": [
-                line_json(
-                    RecordedLine(
-                        id=line.line.id,
-                        native=line.line.native_id,
-                        quantity=line.quantity,
-                        reason=line.reason or ReturnReason.UNKNOWN,
-                        condition=line.condition,
-                        note=line.note,
-                        restocking_percent=self._desk.decider.restocking_percent(asked, decision, line.line),
-                    )
-                )
-                for line in asked.lines
-            ],
-        }
-
-    def _lapses(self, decision: Decision) -> datetime:
-        """When a request that waits for approval gives up."""
-        hours = decision.expires_hours
-        patience = timedelta(seconds=self._desk.patience.approval) if hours is None else timedelta(hours=hours)
-        return self._desk.clock() + patience
+    def _decide(self, asked: Asked, history: History) -> Decision:
+        caller = self._caller
+        return self._desk.decider.decide_fully(asked, history, caller.viewer, caller.now, caller.locale)
 
     def _today(self, platform: Platform) -> date:
-        return self._now.astimezone(ZoneInfo(platform.config.time_zone)).date()
+        return self._caller.now.astimezone(ZoneInfo(platform.config.time_zone)).date()
 
-    # -- know
+    # ------------------------------------------------------------------------------------------------ people's part
 
-    async def _answer(
-        self, record: Record, known: Order | Subscription | None, parts: OrderParts, until: float, *, replayed: bool
-    ) -> Answer:
-        """The action as it is, over its target as it is: read again unless nothing was sent since it was read."""
-        target = known
-        if known is None or record.state not in (ActionState.DENIED, ActionState.AWAITING_APPROVAL):
-            left = until - asyncio.get_running_loop().time()
-            target = await self._fresh(record, parts, max(left, _LAST_READ))
-            _carry_owner(known, target)
-            if self._bound is not None and target is not None:
-                try:
-                    if await self._owner(target) != self._bound:
-                        raise _Stop(problems.not_found())
-                except PlatformError:
-                    target = None  # whose it is now cannot be read; the action was theirs
-        order = target if isinstance(target, Order) else None
-        if order is not None:
-            self._orders_read().prime(record.target, order)  # `request_of` needs no second read
-        action = self._shown(record, order)
-        return Answer(
-            action=action,
-            problem=action.problem,
-            replayed=replayed,
-            order=order,
-            subscription=target if isinstance(target, Subscription) else None,
-            refund=_refund(record, order),
-            return_record=_return(record, order),
-            quote=action.quote,
-        )
+    async def approve(self, id: str, note: str | None) -> Answer:
+        """Agree to a waiting action: it is decided again on fresh facts, and done under its first key."""
+        return await self._approvals.approve(id, note)
 
-    async def _fresh(self, record: Record, parts: OrderParts, seconds: float) -> Order | Subscription | None:
-        """The target now; None where it cannot be read: what became of the action is known all the same."""
-        platform = self._desk.platforms.get(record.store)
-        if platform is None:
-            return None
-        try:
-            with store_deadline(seconds):
-                return await self._desk.effects.read(platform, record.target, parts)
-        except PlatformError as error:
-            _log.warning("the target could not be read for the answer", action=record.id, code=error.code.value)
-            return None
+    async def reject(self, id: str, note: str) -> Answer:
+        """Turn a waiting action down."""
+        return await self._approvals.reject(id, note)
 
-    def _shown(self, record: Record, order: Order | None = None) -> Action:
-        lines = {line.native_id: line for line in order.lines} if order is not None and order.has("lines") else {}
-        desk = self._desk
-        return action_of(record, self._viewer, self._locale, desk.privacy, desk.capability(record), lines)
+    async def resolve(self, id: str, outcome: ActionOutcome, note: str) -> Answer:
+        """Say what came of an action whose outcome the gateway could not find out."""
+        return await self._approvals.resolve(id, outcome, note)
+
+    async def move_return(self, id: str, step: HeldReturnStep) -> tuple[Return | None, Problem | None]:
+        """Let a return that is held here move on: the return as it stands now, or why it does not."""
+        return await self._approvals.move_return(id, step)
 
     # ------------------------------------------------------------------------------------------------ reading
 
     async def action(self, id: str, *, lines: bool = False) -> Action | None:
-        """An action this viewer may see. With `lines` its reasons point to the lines of the order, read fresh.
-
-        Raises:
-            MalformedId: not the id of an action.
-        """
-        record = await self._desk.ledger.by_id(parse_typed(id, "Action", 1).native)
-        if record is None or not self._may_see(record):
-            return None
-        order = await self._order(record.target) if lines and parse_id(record.target).type == "Order" else None
-        return self._shown(record, order)
+        """An action this viewer may see; see `Listings.action`."""
+        return await self._listings.action(id, lines=lines)
 
     async def actions(self, filter: ActionFilter | None, first: int, after: str | None = None) -> ActionConnection:
-        """Actions this viewer may see, newest first.
-
-        Raises:
-            PageSizeOutOfRange, MalformedCursor: `first` or `after` cannot be right.
-            MalformedId: the filter's target is no id.
-        """
-        count = page_size(first)
-        wanted = filter or ActionFilter()
-        if wanted.target_id is not None:
-            parse_id(wanted.target_id)
-        listing = Listing(
-            states=wanted.state,
-            kinds=wanted.kind,
-            target=wanted.target_id,
-            requested_after=wanted.requested_after,
-            owner_hash=self._desk.owner_hash(self._bound) if self._bound is not None else None,
-            client=None if self._bound is not None or self._is_staff else self._viewer.client,
-        )
-        records = await self._desk.ledger.newest(listing, count + 1, _position(after) if after else None)
-        page = records[:count]
-        edges = [ActionEdge(cursor=_cursor(record), node=self._shown(record)) for record in page]
-        return ActionConnection(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=PageInfo(has_next_page=len(records) > count, end_cursor=edges[-1].cursor if edges else None),
-        )
+        """Actions this viewer may see, newest first; see `Listings.newest`."""
+        return await self._listings.newest(filter, first, after)
 
     async def request_of(self, action: Action) -> ActionRequest:
-        """What was asked for; its lines are read fresh, those no longer on the order are left out.
-
-        Raises:
-            PlatformError: the lines could not be read.
-        """
-        record = action.recorded
-        assert isinstance(record, Record)
-        request = record.request
-        named = recorded_lines(record)
-        known: dict[str, OrderLine] = {}
-        if named:
-            order = await self._order(record.target)
-            known = {line.native_id: line for line in order.lines} if order is not None else {}
-        resolution, refund = request.get("resolution"), request.get("refund")
-        return ActionRequest(
-            lines=[
-                RequestedLine(
-                    line=known[line.native],
-                    quantity=line.quantity,
-                    reason=line.reason,
-                    condition=line.condition,
-                    note=line.note,
-                )
-                for line in named
-                if line.native in known
-            ],
-            resolution=RequestedResolution(resolution) if resolution else None,
-            destination=_DESTINATION.get(RefundChoice(refund)) if refund else None,
-            until=day_of(request.get("until")),
-            reason=request.get("reason"),
-            note=request.get("note"),
-        )
+        """What was asked for; see `Listings.request_of`."""
+        return await self._listings.request_of(action)
 
     async def history(self, emails: Sequence[Email]) -> Mapping[Email, History]:
         """Each customer's counters over the 90 days before this request, for eligibility."""
-        return await self._desk.history(emails, self._now)
+        return await self._desk.history(emails, self._caller.now)
 
     async def active_on(self, target_ids: Sequence[str]) -> Mapping[str, str]:
         """The id of the unfinished action on each target that has one."""
         return await self._desk.active_on(target_ids)
 
-    def _may_see(self, record: Record) -> bool:
-        if self._bound is not None:
-            return record.owner_hash == self._desk.owner_hash(self._bound)
-        return self._is_staff or record.client == self._viewer.client
 
-    async def _order(self, target: str) -> Order | None:
-        """An order with its lines; asked for together with others of the same tick and store."""
-        return await self._orders_read().load(target)
-
-    def _orders_read(self) -> DataLoader[str, Order | None]:
-        if self._orders is None:
-            # It takes errors as answers, which its types do not say.
-            self._orders = DataLoader(cast("Any", self._read_orders))
-        return self._orders
-
-    async def _read_orders(self, targets: list[str]) -> list[Order | BaseException | None]:
-        stores: dict[str, list[str]] = {}
-        for target in targets:
-            found = parse_id(target)
-            stores.setdefault(found.store, []).append(found.native)
-
-        async def read(store: str, natives: list[str]) -> Mapping[str, Order] | PlatformError:
-            platform = self._desk.platforms.get(store)
-            if platform is None:
-                return {}
-            try:
-                with store_deadline(self._desk.request_seconds):
-                    orders = await platform.orders(natives, OrderParts.LINES)
-            except PlatformError as error:
-                return error
-            await self._desk.held.overlay_orders(platform, orders)
-            return orders
-
-        answers = dict(zip(stores, await asyncio.gather(*(read(*group) for group in stores.items())), strict=True))
-        orders: list[Order | BaseException | None] = []
-        for target in targets:
-            found = parse_id(target)
-            answer = answers[found.store]
-            orders.append(answer if isinstance(answer, PlatformError) else answer.get(found.native))
-        return orders
-
-
-async def _nobody() -> Mapping[Email, Sequence[CustomerProfile]]:
-    """The records of a store that keeps none."""
-    return {}
-
-
-_DESTINATION = {
-    RefundChoice.ORIGINAL_PAYMENT: RefundDestination.ORIGINAL_PAYMENT,
-    RefundChoice.STORE_CREDIT: RefundDestination.STORE_CREDIT,
-}
-
-
-def _carry_owner(before: Order | Subscription | None, now: Order | Subscription | None) -> None:
-    """Whose customer record a subscription names was found out with its facts; it is not read again."""
-    if not (isinstance(before, Subscription) and isinstance(now, Subscription)):
-        return
-    if now.owner is None and now.customer_ref == before.customer_ref:
-        now.owner = before.owner
-
-
-def _summary(asking: Asking, target: Order | Subscription) -> str:
-    """One sentence for people: no names, no addresses."""
-    given = asking.input
-    if isinstance(target, Order):
-        if isinstance(given, ReturnOrderInput):
-            goods = ", ".join(f"{named.quantity} × {line.title}" for named, line in lines_of(asking, target))
-            return f"Return {goods} of order {target.number}"
-        return f"Cancel order {target.number}"
-    goods = ", ".join(line.title for line in target.lines) or target.source.native_id
-    match given:
-        case PauseSubscriptionInput():
-            return f"Pause the subscription of {goods}" + (f" until {given.until.isoformat()}" if given.until else "")
-        case CancelSubscriptionInput():
-            return f"Cancel the subscription of {goods}"
-    return f"Resume the subscription of {goods}"
-
-
-def _in_shop_currency(asked: Asked, quote: Quote | None) -> Money | None:
-    """What a quote gives back, as the customer's counters hold it: in the store's own currency."""
-    if quote is None or asked.order is None or asked.refund is RefundChoice.NONE:
-        return None
-    total = asked.order.totals.total
-    if quote.total.currency_code == total.shop.currency_code:
-        return quote.total
-    if quote.total.currency_code != total.presentment.currency_code or not total.presentment.amount:
-        return quote.total
-    rate = total.shop.amount / total.presentment.amount
-    return Money.of((quote.total.amount * rate).quantize(Decimal("0.01")), total.shop.currency_code)
-
-
-def _refund(record: Record, order: Order | None) -> Refund | None:
-    """The money a cancellation paid back: the newest refund since it was asked for."""
-    if record.kind is not ActionKind.CANCEL_ORDER or record.state is not ActionState.SUCCEEDED or order is None:
-        return None
-    since = record.requested_at - CLOCK_SKEW
-    return max(
-        (refund for refund in order.refunds or () if refund.created_at >= since),
-        key=lambda refund: refund.created_at,
-        default=None,
-    )
-
-
-def _return(record: Record, order: Order | None) -> Return | None:
-    """The return that was made, on the platform or held here."""
-    if record.kind is not ActionKind.RETURN_ORDER or record.state is not ActionState.SUCCEEDED or order is None:
-        return None
-    held = held_return_id(record.store, order.source.native_id, record.id)
-    return next(
-        (one for one in order.returns or () if one.id == held or one.source.native_id == record.reference), None
-    )
-
-
-def _cursor(record: Record) -> str:
-    text = f"{record.requested_at.astimezone(UTC).isoformat()}|{record.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
+def _asking_of(ticket: Ticket) -> Asking:
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, _, action = text.partition("|")
-        instant = datetime.fromisoformat(at)
-    except (binascii.Error, ValueError):
-        raise MalformedCursor("after is not a cursor of this list") from None
-    if instant.tzinfo is None or not action:
-        raise MalformedCursor("after is not a cursor of this list")
-    return instant, action
+        return asking_again(ticket.kind, ticket.asked, ("token",))
+    except ValueError:
+        raise Stop(problems.facts_changed()) from None

@@ -26,6 +26,7 @@ from platforms.base import (
     PauseSubscription,
     Pending,
     Platform,
+    RefundOrder,
     Request,
     ResumeSubscription,
     ReturnOrder,
@@ -37,9 +38,12 @@ from schema.ids import parse_id
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.subscription import Subscription
-from schema.vocabulary import ActionState
+from schema.vocabulary import ActionKind, ActionState, RefundStatus
 
 _log = structlog.get_logger("actions.effects")
+
+#: The actions that pay money back.
+PAYS_BACK = frozenset({ActionKind.CANCEL_ORDER, ActionKind.REFUND_ORDER})
 
 
 class Observer(Protocol):
@@ -92,7 +96,7 @@ class Effects:
         self.patience = patience
         self.observer = observer
         #: This gateway, as it signs changes of state.
-        self._by = by
+        self.by = by
 
     # ------------------------------------------------------------------------------------------------ doing
 
@@ -215,7 +219,7 @@ class Effects:
 
     async def _lapse(self, record: Record) -> None:
         try:
-            await self.ledger.move(record, ActionState.EXPIRED, at=self.clock(), by=self._by)
+            await self.ledger.move(record, ActionState.EXPIRED, at=self.clock(), by=self.by)
         except LostRace:
             return
         self._moved(record, ActionState.EXPIRED)
@@ -262,6 +266,9 @@ class Effects:
             await self._succeeded(record, lease, request, done)
         elif now < sent + timedelta(seconds=self.patience.settle) or self._is_overdue(record):
             await self._later(record, lease, "it has not happened")
+        elif _somebody_paid(record, target):
+            # Perhaps it is this one, half done: it is looked at again, and never sent again.
+            await self._later(record, lease, "the store shows a refund that was not there before")
         else:
             running = await self._move(
                 record, ActionState.RUNNING, lease, attempts=record.attempts + 1, last_sent_at=now
@@ -322,7 +329,7 @@ class Effects:
         return self.clock() + timedelta(seconds=wait * random.uniform(0.8, 1.2))
 
     async def _move(self, record: Record, after: ActionState, lease: Lease, **values: Any) -> Record:
-        moved = await self.ledger.move(record, after, at=self.clock(), by=self._by, held_by=lease.owner, **values)
+        moved = await self.ledger.move(record, after, at=self.clock(), by=self.by, held_by=lease.owner, **values)
         self._moved(record, after)
         return moved
 
@@ -336,12 +343,22 @@ def trace_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+def _somebody_paid(record: Record, target: Order | Subscription) -> bool:
+    """Whether money was paid back since something that pays money back was asked for, by whomever."""
+    if record.kind not in PAYS_BACK or not isinstance(target, Order) or "refunds_before" not in record.request:
+        return False
+    before = record.request["refunds_before"]
+    return any(one.id not in before and one.status is not RefundStatus.FAILED for one in target.refunds or ())
+
+
 async def _do(platform: Platform, request: Request) -> Outcome:
     match request:
         case CancelOrder():
             return await platform.cancel_order(request)
         case ReturnOrder():
             return await platform.return_order(request)
+        case RefundOrder():
+            return await platform.refund_order(request)
         case PauseSubscription():
             return await platform.pause_subscription(request)
         case ResumeSubscription():

@@ -8,18 +8,21 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actions.asking import Asking, Invalid
 from actions.ledger import Also, Ledger, Record
 from actions.recorded import day_of, fees_json, fees_of, recorded_lines
-from actions.tables import held_return_lines, held_returns, pauses
+from actions.tables import actions, held_return_lines, held_return_moves, held_returns, pauses
 from platforms.base import PauseSubscription as Pause
-from platforms.base import Platform, Request, ResumeSubscription
+from platforms.base import Platform, RefundOrder, Request, ResumeSubscription
 from platforms.base import ReturnOrder as TakeBack
 from schema.ids import make_id, parse_id
+from schema.inputs import RefundOrderInput
 from schema.order import Order
-from schema.returns import Return, ReturnLine
+from schema.problems import FieldIssue
+from schema.returns import Refund, Return, ReturnLine
 from schema.subscription import Subscription
 from schema.vocabulary import (
     ActionKind,
@@ -37,6 +40,15 @@ _MARK = "_held_overlaid"
 
 _OPEN = frozenset({ReturnStatus.REQUESTED, ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT, ReturnStatus.RECEIVED})
 
+#: From where a held return stands, where it may come.
+_MOVES: Mapping[ReturnStatus, frozenset[ReturnStatus]] = {
+    ReturnStatus.APPROVED: frozenset(
+        {ReturnStatus.IN_TRANSIT, ReturnStatus.RECEIVED, ReturnStatus.CLOSED, ReturnStatus.CANCELLED}
+    ),
+    ReturnStatus.IN_TRANSIT: frozenset({ReturnStatus.RECEIVED, ReturnStatus.CLOSED, ReturnStatus.CANCELLED}),
+    ReturnStatus.RECEIVED: frozenset({ReturnStatus.CLOSED}),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
@@ -45,6 +57,16 @@ class HeldLine:
     reason: ReturnReason
     condition: ItemCondition | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMove:
+    """One step of a held return: to where, when, and who made it, sealed."""
+
+    action: str
+    after: ReturnStatus
+    at: datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +80,9 @@ class HeldReturn:
     fees: Sequence[Mapping[str, Any]]
     requested_at: datetime
     lines: tuple[HeldLine, ...]
+    closed_at: datetime | None = None
+    #: The platform's own id of the refund that paid for it.
+    refund: str | None = None
 
 
 class Held:
@@ -115,9 +140,66 @@ class Held:
         """The day it is at the store."""
         return self._clock().astimezone(ZoneInfo(platform.config.time_zone)).date()
 
+    async def check_return(self, asking: Asking, order: Order) -> None:
+        """The return that a refund pays for is held here and still open. Raises `Invalid`."""
+        given = asking.input
+        if not isinstance(given, RefundOrderInput) or given.return_id is None:
+            return
+        found = next((one for one in order.returns or () if one.id == given.return_id), None)
+        path = [*asking.path, "returnId"]
+        if found is None:
+            raise Invalid([FieldIssue(path=path, message="this return is not one of the order")])
+        if found.held_by is not RecordHolder.GATEWAY:
+            raise Invalid([FieldIssue(path=path, message="the store keeps this return itself; leave returnId out")])
+        if found.status not in _OPEN:
+            raise Invalid([FieldIssue(path=path, message=f"this return is {found.status.value} already")])
+
+    async def move(
+        self, action: str, store: str, order: str, after: ReturnStatus, *, at: datetime, by: str
+    ) -> bool | None:
+        """Let a held return come to `after`; asking for where it stands already changes nothing.
+
+        Returns False where it cannot come there from where it stands, None where there is no such return.
+        """
+        async with self._ledger.writing() as connection:
+            query = select(held_returns.c.status).where(
+                held_returns.c.action == action, held_returns.c.store == store, held_returns.c.order == order
+            )
+            found = (await connection.execute(query)).scalar()
+            if found is None:
+                return None
+            before = ReturnStatus(found)
+            if before is after:
+                return True
+            if after not in _MOVES.get(before, ()):
+                return False
+            changed = await connection.execute(
+                update(held_returns)
+                .where(held_returns.c.action == action, held_returns.c.status == before.value)
+                .values(status=after.value, closed_at=None if after in _OPEN else at)
+            )
+            if changed.rowcount != 1:
+                return False
+            await connection.execute(held_return_moves.insert().values(action=action, after=after.value, at=at, by=by))
+            return True
+
+    async def moves(self, ids: Collection[str]) -> Sequence[HeldMove]:
+        """How held returns moved on, in order; those that never did are not among them."""
+        if not ids:
+            return []
+        query = (
+            select(held_return_moves).where(held_return_moves.c.action.in_(list(ids))).order_by(held_return_moves.c.id)
+        )
+        async with self._ledger.reading() as connection:
+            rows = await connection.execute(query)
+            return [HeldMove(row.action, ReturnStatus(row.after), row.at, row.by) for row in rows]
+
     def kept_with(self, platform: Platform, record: Record, request: Request) -> Also | None:
         """What has to be written in the very transaction in which an action succeeds; None: nothing."""
         native = parse_id(record.target).native
+        if isinstance(request, RefundOrder):
+            held = record.request.get("return")
+            return _pay_return(record, parse_id(held).native, self._clock()) if held else None
         if isinstance(request, TakeBack) and not platform.keeps_returns:
             return _keep_return(record, native, request, self._clock())
         if platform.keeps_pauses:
@@ -130,8 +212,13 @@ class Held:
 
     async def _returns(self, store: str, orders: Collection[str]) -> Mapping[str, list[HeldReturn]]:
         query = (
-            select(held_returns, *(column.label(f"line_{column.name}") for column in held_return_lines.c))
+            select(
+                held_returns,
+                *(column.label(f"line_{column.name}") for column in held_return_lines.c),
+                actions.c.reference.label("refund"),
+            )
             .join(held_return_lines, held_return_lines.c.action == held_returns.c.action)
+            .outerjoin(actions, actions.c.id == held_returns.c.refunded_by)
             .where(held_returns.c.store == store, held_returns.c.order.in_(list(orders)))
             .order_by(held_returns.c.requested_at, held_returns.c.action, held_return_lines.c.line)
         )
@@ -160,6 +247,8 @@ class Held:
                     fees=head.fees,
                     requested_at=head.requested_at,
                     lines=tuple(lines[action]),
+                    closed_at=head.closed_at,
+                    refund=head.refund,
                 )
             )
         return found
@@ -177,22 +266,11 @@ def held_return_id(store: str, order: str, action: str) -> str:
 
 
 def _lay_return(platform: Platform, order: Order, held: HeldReturn) -> None:
-    if order.return_status in (OrderReturnStatus.NONE, OrderReturnStatus.UNKNOWN, OrderReturnStatus.REQUESTED):
-        if held.status is ReturnStatus.REQUESTED:
-            order.return_status = OrderReturnStatus.REQUESTED
-        elif held.status in _OPEN:
-            order.return_status = OrderReturnStatus.IN_PROGRESS
-    if not order.has("lines"):
+    if held.status is not ReturnStatus.CANCELLED:
+        _count_return(order, held)
+    if not order.has("lines") or not order.has("returns") or order.returns is None:
         return
     known = {line.native_id: line for line in order.lines}
-    for one in held.lines:
-        if one.native in known:
-            quantity = known[one.native].quantity
-            quantity.returned = min(quantity.ordered, quantity.returned + one.quantity)
-            if quantity.returnable is not None:
-                quantity.returnable = max(0, quantity.returnable - one.quantity)
-    if not order.has("returns") or order.returns is None:
-        return
     made = Return(
         id=make_id("Return", platform.config.id, held.order, held.action),
         source=platform.source(held.action),
@@ -214,8 +292,53 @@ def _lay_return(platform: Platform, order: Order, held: HeldReturn) -> None:
         resolution=held.resolution,
         requested_at=held.requested_at,
         fees=fees_of(held.fees),
+        refunds=_refunds_of(order, held),
+        closed_at=held.closed_at,
     )
     order.returns = [*order.returns, made]
+
+
+def _refunds_of(order: Order, held: HeldReturn) -> list[Refund]:
+    """The refund that paid for a return, where the order's refunds were read."""
+    if held.refund is None or not order.has("refunds"):
+        return []
+    return [one for one in order.refunds or () if parse_id(one.id).parts[-1] == held.refund]
+
+
+def _count_return(order: Order, held: HeldReturn) -> None:
+    """Goods that are on their way back, or came back, cannot be sent back again."""
+    if order.return_status in (OrderReturnStatus.NONE, OrderReturnStatus.UNKNOWN, OrderReturnStatus.REQUESTED):
+        if held.status is ReturnStatus.REQUESTED:
+            order.return_status = OrderReturnStatus.REQUESTED
+        elif held.status in _OPEN:
+            order.return_status = OrderReturnStatus.IN_PROGRESS
+    if not order.has("lines"):
+        return
+    known = {line.native_id: line for line in order.lines}
+    for one in held.lines:
+        if one.native in known:
+            quantity = known[one.native].quantity
+            quantity.returned = min(quantity.ordered, quantity.returned + one.quantity)
+            if quantity.returnable is not None:
+                quantity.returnable = max(0, quantity.returnable - one.quantity)
+
+
+def _pay_return(record: Record, held: str, now: datetime) -> Also:
+    """A return that was paid for is closed."""
+
+    async def pay(connection: AsyncConnection) -> None:
+        await connection.execute(
+            update(held_returns)
+            .where(held_returns.c.action == held, held_returns.c.status.in_([one.value for one in _OPEN]))
+            .values(status=ReturnStatus.CLOSED.value, closed_at=now, refunded_by=record.id)
+        )
+        await connection.execute(
+            held_return_moves.insert().values(
+                action=held, after=ReturnStatus.CLOSED.value, at=now, by=record.approver or record.actor
+            )
+        )
+
+    return pay
 
 
 def _keep_return(record: Record, order: str, request: TakeBack, now: datetime) -> Also:
@@ -238,7 +361,7 @@ def _keep_return(record: Record, order: str, request: TakeBack, now: datetime) -
                     "action": record.id,
                     "line": line.native,
                     "quantity": line.quantity,
-                    "reason": line.reason.value,
+                    "reason": (line.reason or ReturnReason.UNKNOWN).value,
                     "condition": line.condition.value if line.condition else None,
                     "note": line.note,
                 }

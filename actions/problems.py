@@ -9,6 +9,7 @@ from typing import Any
 
 from actions.recorded import natives_json, natives_of
 from platforms.errors import PlatformError
+from platforms.errors import Unsupported as NotOffered
 from policies.judge import WITHHELD
 from schema.actions import Action
 from schema.policy import Decision
@@ -34,6 +35,14 @@ _UNAVAILABLE = "The shop cannot be reached right now, and nothing was changed. P
 _REFUSED = "The shop did not accept this request, and nothing was changed."
 _UNKNOWN = "We are still finding out whether this went through. Please do not ask for it again."
 _UNSUPPORTED = "This cannot be done for this order or subscription here."
+
+
+class Stop(Exception):
+    """A request ends here, with this problem; nothing was done."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 def invalid(fields: Sequence[FieldIssue]) -> InvalidInput:
@@ -63,9 +72,9 @@ def insufficient(current: AssuranceLevel, required: AssuranceLevel) -> IdentityI
     )
 
 
-def unsupported(capability: Capability) -> Unsupported:
+def unsupported(capability: Capability, message: str | None = None) -> Unsupported:
     return Unsupported(
-        message=capability.note or f"The store does not offer {capability.action.value}.",
+        message=message or capability.note or f"The store does not offer {capability.action.value}.",
         customer_message=_UNSUPPORTED,
         retryable=False,
         capability=capability,
@@ -98,6 +107,57 @@ def facts_moved() -> Conflict:
         customer_message="This has just changed. Please try again.",
         retryable=True,
         kind=ConflictKind.FACTS_CHANGED,
+    )
+
+
+def preview_required(who: str) -> Conflict:
+    return Conflict(
+        message=f"{who}; ask `preview`, show what it says, and give its token to `confirm`. Nothing was done.",
+        customer_message="Please look at what this comes to first, and confirm it.",
+        retryable=False,
+        kind=ConflictKind.PREVIEW_REQUIRED,
+    )
+
+
+def facts_changed(action: Action | None = None) -> Conflict:
+    return Conflict(
+        message="It is no longer as it was shown: the order, the money or the policy has changed. Nothing was done; "
+        "look again.",
+        customer_message="Something has changed since this was shown. Please look again.",
+        retryable=False,
+        kind=ConflictKind.FACTS_CHANGED,
+        action=action,
+    )
+
+
+def already_done(message: str, action: Action | None) -> Conflict:
+    return Conflict(
+        message=message,
+        customer_message="This has been taken care of already.",
+        retryable=False,
+        kind=ConflictKind.ALREADY_DONE,
+        action=action,
+    )
+
+
+def not_this_person(message: str, current: AssuranceLevel) -> IdentityInsufficient:
+    """It takes a person of the staff, of a role, who did not ask for it."""
+    return IdentityInsufficient(
+        message=message,
+        customer_message="Somebody else has to decide this.",
+        retryable=False,
+        current=current,
+        required=AssuranceLevel.STAFF,
+    )
+
+
+def rejected(decision: Decision) -> PolicyDenied:
+    """A person looked at a request and turned it down."""
+    return PolicyDenied(
+        message="A person has turned it down.",
+        customer_message="Somebody of the shop has looked at this request and could not agree to it.",
+        retryable=False,
+        decision=decision,
     )
 
 
@@ -143,6 +203,8 @@ def outcome_unknown(reconcile_by: datetime | None) -> OutcomeUnknown:
 
 def of_error(error: PlatformError, capability: Capability) -> Problem:
     """What a store's error means to the client, now."""
+    if isinstance(error, NotOffered):
+        return unsupported(capability, error.message)
     return of_json(error_json(error), capability)
 
 
@@ -152,6 +214,7 @@ def error_json(error: PlatformError) -> dict[str, Any]:
         "code": error.code.value,
         "message": error.message,
         "retryable": error.retryable,
+        "settled": False,
         "retry_after": None if error.retry_after is None else max(1, math.ceil(error.retry_after)),
         "native": natives_json(
             [
@@ -167,11 +230,23 @@ def error_json(error: PlatformError) -> dict[str, Any]:
     }
 
 
+def did_not_happen_json() -> dict[str, Any]:
+    """What the ledger keeps where a person found out that nothing had happened."""
+    return {
+        "code": ProblemCode.PLATFORM_UNAVAILABLE.value,
+        "message": "",
+        "retryable": False,
+        "settled": True,
+        "retry_after": None,
+        "native": [],
+    }
+
+
 def of_json(found: Mapping[str, Any], capability: Capability) -> Problem:
     """The opposite of `error_json`. The platform's own words stay in `nativeErrors`, which is for staff."""
     code = ProblemCode(found["code"])
     if code is ProblemCode.UNSUPPORTED:
-        return unsupported(capability)
+        return unsupported(capability, found["message"])
     if code is ProblemCode.PLATFORM_REFUSED:
         return PlatformRefused(
             message="The store understood the request and refused it; staff can read its words in nativeErrors.",
@@ -181,6 +256,13 @@ def of_json(found: Mapping[str, Any], capability: Capability) -> Problem:
         )
     if code is ProblemCode.OUTCOME_UNKNOWN:
         return outcome_unknown(None)
+    if found.get("settled"):
+        return PlatformUnavailable(
+            code=code,
+            message="A person looked at the store: it did not happen. Ask again with a new key.",
+            customer_message="This did not go through. Please ask again.",
+            retryable=False,
+        )
     return PlatformUnavailable(
         code=code,
         message="The store asks to wait; nothing was done."

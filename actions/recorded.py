@@ -14,6 +14,8 @@ from platforms.base import (
     CancelOrder,
     CancelSubscription,
     PauseSubscription,
+    RefundedLine,
+    RefundOrder,
     Request,
     ResumeSubscription,
     ReturnedLine,
@@ -49,16 +51,17 @@ class TargetChanged(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class RecordedLine:
-    """One line of a return as it was asked for."""
+    """One line of a return or refund as it was asked for."""
 
     #: The line's id of this API, and the platform's own.
     id: str
     native: str
     quantity: int
-    reason: ReturnReason
-    condition: ItemCondition | None
-    note: str | None
-    restocking_percent: Decimal
+    #: None for a refund.
+    reason: ReturnReason | None
+    condition: ItemCondition | None = None
+    note: str | None = None
+    restocking_percent: Decimal = Decimal(0)
 
 
 # ------------------------------------------------------------------------------------------------ money
@@ -117,16 +120,7 @@ def decision_json(decision: Decision) -> Json:
         "reasons": [_reason_json(reason) for reason in decision.reasons],
         "policy": {"name": decision.policy.name, "digest": decision.policy.digest},
         "decided_at": decision.decided_at.isoformat(),
-        "conditions": [
-            {
-                "kind": condition.kind.value,
-                "text": condition.text,
-                "amount": money_json(condition.amount) if condition.amount else None,
-                "percent": str(condition.percent) if condition.percent is not None else None,
-                "line": condition.line_native_id,
-            }
-            for condition in decision.conditions
-        ],
+        "conditions": [condition_json(condition) for condition in decision.conditions],
         "alternatives": [
             {
                 "action": other.action.value,
@@ -139,6 +133,16 @@ def decision_json(decision: Decision) -> Json:
         "shadow": [_reason_json(reason) for reason in decision.shadow_reasons],
         "approver": decision.approver,
         "expires_hours": decision.expires_hours,
+    }
+
+
+def condition_json(condition: Condition) -> Json:
+    return {
+        "kind": condition.kind.value,
+        "text": condition.text,
+        "amount": money_json(condition.amount) if condition.amount else None,
+        "percent": str(condition.percent) if condition.percent is not None else None,
+        "line": condition.line_native_id,
     }
 
 
@@ -225,7 +229,7 @@ def recorded_lines(record: Record) -> list[RecordedLine]:
             id=line["id"],
             native=line["native"],
             quantity=line["quantity"],
-            reason=ReturnReason(line["reason"]),
+            reason=ReturnReason(line["reason"]) if line["reason"] else None,
             condition=ItemCondition(line["condition"]) if line["condition"] else None,
             note=line["note"],
             restocking_percent=Decimal(line["restocking_percent"]),
@@ -239,7 +243,7 @@ def line_json(line: RecordedLine) -> Json:
         "id": line.id,
         "native": line.native,
         "quantity": line.quantity,
-        "reason": line.reason.value,
+        "reason": line.reason.value if line.reason else None,
         "condition": line.condition.value if line.condition else None,
         "note": line.note,
         "restocking_percent": str(line.restocking_percent),
@@ -296,6 +300,19 @@ def platform_request(record: Record, target: Order | Subscription, *, today: dat
                 resolution=RequestedResolution(request["resolution"]),
                 fees=tuple(fees_of(request["fees"])),
             )
+        case ActionKind.REFUND_ORDER, Order():
+            shipping = request["shipping"]
+            known = _lines_named(record, target)
+            return RefundOrder(
+                action_id=record.id,
+                order=target,
+                amount=money_of(request["amount"]),
+                lines=tuple(RefundedLine(line, row.quantity) for row, line in known),
+                shipping=money_of(shipping) if shipping else None,
+                destination=RefundChoice(request["refund"]),
+                reason=request["reason"],
+                refunds_before=frozenset(request["refunds_before"]),
+            )
         case ActionKind.PAUSE_SUBSCRIPTION, Subscription():
             return PauseSubscription(action_id=record.id, subscription=target, until=day_of(request["until"]))
         case ActionKind.RESUME_SUBSCRIPTION, Subscription():
@@ -308,23 +325,27 @@ def platform_request(record: Record, target: Order | Subscription, *, today: dat
     raise TypeError(f"{record.kind.value} cannot be done on {type(target).__name__}")
 
 
-def _returned(record: Record, order: Order) -> list[ReturnedLine]:
+def _lines_named(record: Record, order: Order) -> list[tuple[RecordedLine, OrderLine]]:
     known = {line.native_id: line for line in order.lines}
-    found = []
-    for line in recorded_lines(record):
-        if line.native not in known:
-            raise TargetChanged(f"line {line.native} is no longer on the order")
-        found.append(
-            ReturnedLine(
-                line=known[line.native],
-                quantity=line.quantity,
-                reason=line.reason,
-                condition=line.condition,
-                note=line.note,
-                restocking_percent=line.restocking_percent,
-            )
+    rows = recorded_lines(record)
+    for row in rows:
+        if row.native not in known:
+            raise TargetChanged(f"line {row.native} is no longer on the order")
+    return [(row, known[row.native]) for row in rows]
+
+
+def _returned(record: Record, order: Order) -> list[ReturnedLine]:
+    return [
+        ReturnedLine(
+            line=line,
+            quantity=row.quantity,
+            reason=row.reason or ReturnReason.UNKNOWN,
+            condition=row.condition,
+            note=row.note,
+            restocking_percent=row.restocking_percent,
         )
-    return found
+        for row, line in _lines_named(record, order)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ native errors

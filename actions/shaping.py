@@ -39,6 +39,8 @@ def problem_of(record: Record, decision: Decision | None, capability: Capability
             return problems.denied(decision)
         case ActionState.AWAITING_APPROVAL if decision is not None and record.expires_at is not None:
             return problems.approval_required(decision, record.required_role or "", record.expires_at)
+        case ActionState.REJECTED if decision is not None:
+            return problems.rejected(decision)
         case ActionState.EXPIRED:
             return problems.lapsed()
         case ActionState.UNKNOWN:
@@ -46,6 +48,11 @@ def problem_of(record: Record, decision: Decision | None, capability: Capability
         case ActionState.FAILED if record.problem is not None:
             return problems.of_json(record.problem, capability)
     return None
+
+
+def _note(record: Record, privacy: Privacy) -> str | None:
+    """What the gateway has to say of an action, or else what the person said who decided it."""
+    return record.note or (privacy.unseal(record.approval_note) if record.approval_note else None)
 
 
 def action_of(
@@ -73,7 +80,8 @@ def action_of(
         quote=quote_of(record.quote) if record.quote is not None else None,
         required_role=record.required_role if record.state is ActionState.AWAITING_APPROVAL else None,
         expires_at=record.expires_at if record.state is ActionState.AWAITING_APPROVAL else None,
-        note=record.note if is_staff else None,
+        note=_note(record, privacy) if is_staff else None,
+        approved_by=actor_of(record.approver, privacy) if record.approver and is_staff else None,
         finished_at=record.finished_at,
         native_reference=record.reference,
         target_id=record.target,

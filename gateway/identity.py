@@ -97,7 +97,7 @@ class Identity:
     async def _found(self, token: str) -> Viewer:
         key = self._config.get(self._hash(token))
         if key is not None:
-            return _of_key(key.name, key.assurance, key.scopes, _CONFIG, key.kind)
+            return _of_key(key.name, key.assurance, key.scopes, _CONFIG, key.kind, key.person, key.require_preview)
         if token.startswith(SESSION):
             try:
                 session = self.sessions.read(token, self._clock())
@@ -135,15 +135,31 @@ class Identity:
             client=session.client,
             session=session.id,
             made_by=session.key,
+            person=(behind.person or "") if isinstance(behind, ApiKey) else "",
+            previews_first=isinstance(behind, ApiKey) and behind.require_preview,
         )
 
     def _hash(self, token: str) -> bytes:
         return hmac.digest(self._hash_key, token.encode(), "sha256")
 
 
-def _of_key(name: str, assurance: AssuranceLevel, scopes: Sequence[str], made_by: str, kind: ActorKind) -> Viewer:
+def _of_key(
+    name: str,
+    assurance: AssuranceLevel,
+    scopes: Sequence[str],
+    made_by: str,
+    kind: ActorKind,
+    person: str | None = None,
+    previews_first: bool = False,
+) -> Viewer:
     return Viewer(
-        actor=Actor(kind=kind, name=name), assurance=assurance, scopes=list(scopes), client=name, made_by=made_by
+        actor=Actor(kind=kind, name=name),
+        assurance=assurance,
+        scopes=list(scopes),
+        client=name,
+        made_by=made_by,
+        person=person or "",
+        previews_first=previews_first,
     )
 
 

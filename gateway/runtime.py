@@ -6,11 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import structlog
 
 from actions.desk import ActionDesk
 from actions.ledger import Ledger
+from actions.notices import Notices
 from actions.recovery import Recovery
 from gateway.credentials import Credentials
 from gateway.identity import Identity, TokenDesk
@@ -19,6 +21,7 @@ from gateway.rates import RateLimits
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
 from gateway.tokens import Tokens
+from gateway.webhook import WebhookCarrier
 from platforms.base import Platform
 from platforms.base import Services as PlatformServices
 from platforms.errors import PlatformError
@@ -33,6 +36,10 @@ _log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at the policy files.
 _POLICY_LOOK = 2.0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def build_platforms(
@@ -78,6 +85,7 @@ class Runtime:
         self.credentials: Credentials
         self.identity: Identity
         self.proofs: Proofs | None = None
+        self.notices: Notices | None = None
         self.desk: ActionDesk
         self.services: Services
 
@@ -85,9 +93,9 @@ class Runtime:
         """Open the ledger, take up what an earlier process left, and get to know the stores.
 
         Raises:
-            LedgerTooNew, SQLAlchemyError: the database cannot be used.
+            LedgerTooNew, LedgerUnreachable, SQLAlchemyError: the database cannot be used.
         """
-        self.ledger = Ledger(self.settings.database_path)
+        self.ledger = Ledger(self.settings.ledger)
         await self.ledger.open()
         self.credentials = Credentials(self.ledger)
         await self.credentials.open()
@@ -100,12 +108,17 @@ class Runtime:
         )
         if self._post is not None:
             self.proofs = Proofs(self.credentials, self.rates, self._secret, self._post)
+        gateway_id = uuid.uuid4().hex
+        if (webhook := self.settings.approvals.webhook) is not None:
+            carrier = WebhookCarrier(webhook, _now, self.telemetry)
+            self.notices = Notices(self.ledger, carrier, _now, gateway_id)
         self.desk = ActionDesk(
             self.ledger,
             self.policies,
             self.platforms,
             secret=self._secret,
-            gateway_id=uuid.uuid4().hex,
+            gateway_id=gateway_id,
+            notices=self.notices,
             observer=self.telemetry,
             request_seconds=self.settings.deadlines.request_seconds,
         )
@@ -120,6 +133,8 @@ class Runtime:
         )
         self.recovery = Recovery(self.desk)
         await self.recovery.start()
+        if self.notices is not None:
+            await self.notices.start()
         self._probes = asyncio.create_task(self._probe_all())
         self._tasks = [self._probes, asyncio.create_task(self._watch_policies())]
 
@@ -133,6 +148,8 @@ class Runtime:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        if self.notices is not None:
+            await self.notices.stop()
         await self.recovery.stop()
         await self.desk.finish()
         if self.proofs is not None:

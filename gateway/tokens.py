@@ -232,6 +232,11 @@ class Tokens:
         subject = hashlib.blake2b(claims["sub"].encode(), key=self._secret, digest_size=16).hexdigest()
         client = f"jwt:{provider.name}:{subject}"
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        address = claims.get("email")
+        try:
+            email = canonical_email(address) if isinstance(address, str) else None
+        except MalformedEmail:
+            email = None
         if not set(roles).isdisjoint(provider.staff_roles):
             name = claims.get("name")
             return Viewer(
@@ -241,12 +246,8 @@ class Tokens:
                 roles=roles,
                 expires_at=expires_at,
                 client=client,
+                person=email or "",
             )
-        address = claims.get("email")
-        try:
-            email = canonical_email(address) if isinstance(address, str) else None
-        except MalformedEmail:
-            email = None
         if email is None:
             raise NobodyHere("this token names neither a role of the staff here nor an e-mail address")
         return Viewer(

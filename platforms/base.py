@@ -69,6 +69,8 @@ class StoreConfig(BaseModel):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     #: The shop this store bills for: its subscriptions link to that shop's customers, orders and products.
     extends: str | None = None
+    #: Changes are taken only after a preview was confirmed.
+    require_preview: bool = False
     #: Allow an address in a private range, such as a shop on the same network.
     allow_private_address: bool = False
 

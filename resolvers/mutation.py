@@ -7,22 +7,39 @@ from typing import TYPE_CHECKING, cast
 import strawberry
 
 from actions.desk import Answer
-from policies.guard import Guard
+from policies.guard import ACTION_SCOPE, Guard
 from resolvers.errors import NotOffered
-from schema.access import CUSTOMERS_READ, ORDERS_READ, SESSIONS_CREATE, SUBSCRIPTIONS_READ, NeedsScope
-from schema.actions import CancelOrderPayload, ReturnOrderPayload, SubscriptionPayload
+from schema.access import (
+    ACTIONS_APPROVE,
+    CUSTOMERS_READ,
+    ORDERS_READ,
+    RETURNS_MOVE,
+    SESSIONS_CREATE,
+    SUBSCRIPTIONS_READ,
+    NeedsScope,
+)
+from schema.actions import (
+    ActionPayload,
+    CancelOrderPayload,
+    RefundOrderPayload,
+    ReturnOrderPayload,
+    ReturnPayload,
+    SubscriptionPayload,
+)
 from schema.context import Info
 from schema.identity import CreateCustomerSessionInput, CustomerSession, ProofRequested, SessionRevoked
 from schema.inputs import (
     CancelOrderInput,
     CancelSubscriptionInput,
     PauseSubscriptionInput,
+    RefundOrderInput,
     ResumeSubscriptionInput,
     ReturnOrderInput,
 )
-from schema.vocabulary import ActionKind
+from schema.vocabulary import ActionKind, ActionOutcome, HeldReturnStep
 
 if TYPE_CHECKING:
+    from actions.desk import ViewerDesk
     from resolvers.access import Access
     from resolvers.context import RequestContext
 
@@ -52,6 +69,18 @@ def return_order(
     )
 
 
+def refund_order(
+    answer: strawberry.Parent[Answer], input: RefundOrderInput, idempotency_key: str
+) -> RefundOrderPayload:
+    return RefundOrderPayload(
+        action=answer.action,
+        problem=answer.problem,
+        replayed=answer.replayed,
+        order=answer.order,
+        refund=answer.refund,
+    )
+
+
 def _subscription(answer: Answer) -> SubscriptionPayload:
     return SubscriptionPayload(
         action=answer.action, problem=answer.problem, replayed=answer.replayed, subscription=answer.subscription
@@ -74,6 +103,39 @@ def cancel_subscription(
     answer: strawberry.Parent[Answer], input: CancelSubscriptionInput, idempotency_key: str
 ) -> SubscriptionPayload:
     return _subscription(answer)
+
+
+def _action(answer: Answer) -> ActionPayload:
+    return ActionPayload(action=answer.action, problem=answer.problem, replayed=answer.replayed)
+
+
+def _desk(info: Info) -> ViewerDesk:
+    return cast("RequestContext", info.context).desk
+
+
+async def confirm(info: Info, token: str) -> ActionPayload:
+    answer = await _desk(info).confirm(token)
+    info.context.start_reading_anew()
+    return _action(answer)
+
+
+async def approve_action(info: Info, id: strawberry.ID, note: str | None = None) -> ActionPayload:
+    answer = await _desk(info).approve(id, note)
+    info.context.start_reading_anew()
+    return _action(answer)
+
+
+async def reject_action(info: Info, id: strawberry.ID, note: str) -> ActionPayload:
+    return _action(await _desk(info).reject(id, note))
+
+
+async def resolve_action(info: Info, id: strawberry.ID, outcome: ActionOutcome, note: str) -> ActionPayload:
+    return _action(await _desk(info).resolve(id, outcome, note))
+
+
+async def move_return(info: Info, id: strawberry.ID, to: HeldReturnStep) -> ReturnPayload:
+    found, problem = await _desk(info).move_return(id, to)
+    return ReturnPayload(return_record=found, problem=problem)
 
 
 def _access(info: Info) -> tuple[RequestContext, Access]:
@@ -118,6 +180,12 @@ class Mutation:
         extensions=[Guard(ActionKind.RETURN_ORDER)],
         description="Send goods of an order back, if the merchant's policy allows it.",
     )
+    refund_order: RefundOrderPayload = strawberry.mutation(
+        resolver=refund_order,
+        extensions=[Guard(ActionKind.REFUND_ORDER)],
+        description="Pay money back, never more than is left of what was captured. `moneyMoved` on the refund says "
+        "whether anything was really paid.",
+    )
     pause_subscription: SubscriptionPayload = strawberry.mutation(
         resolver=pause_subscription,
         extensions=[Guard(ActionKind.PAUSE_SUBSCRIPTION)],
@@ -132,6 +200,34 @@ class Mutation:
         resolver=cancel_subscription,
         extensions=[Guard(ActionKind.CANCEL_SUBSCRIPTION)],
         description="End a subscription.",
+    )
+    confirm: ActionPayload = strawberry.mutation(
+        resolver=confirm,
+        extensions=[NeedsScope(*dict.fromkeys(ACTION_SCOPE.values()))],
+        description="Do exactly what a preview showed: the token is its own key, used once. It takes the scope and "
+        "the assurance of the action inside it, and answers FACTS_CHANGED where things are no longer as shown.",
+    )
+    approve_action: ActionPayload = strawberry.mutation(
+        resolver=approve_action,
+        extensions=[NeedsScope(ACTIONS_APPROVE)],
+        description="A person with the right role, who is not the asker, agrees to a waiting action. It is decided "
+        "again on fresh facts, and then runs under its first key.",
+    )
+    reject_action: ActionPayload = strawberry.mutation(
+        resolver=reject_action,
+        extensions=[NeedsScope(ACTIONS_APPROVE)],
+        description="A person with the right role, who is not the asker, turns a waiting action down.",
+    )
+    resolve_action: ActionPayload = strawberry.mutation(
+        resolver=resolve_action,
+        extensions=[NeedsScope(ACTIONS_APPROVE)],
+        description="A person who has looked at the store says what came of an action that is UNKNOWN.",
+    )
+    move_return: ReturnPayload = strawberry.mutation(
+        resolver=move_return,
+        extensions=[NeedsScope(RETURNS_MOVE)],
+        description="Let a return that is held here (`heldBy: GATEWAY`) move on. Its refund is `refundOrder` with "
+        "`returnId`, which closes it.",
     )
     create_customer_session: CustomerSession = strawberry.mutation(
         resolver=create_customer_session,

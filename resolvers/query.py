@@ -43,6 +43,7 @@ MOST_NODES = 100
 _PREVIEWS = {
     "cancel_order": ActionKind.CANCEL_ORDER,
     "return_order": ActionKind.RETURN_ORDER,
+    "refund_order": ActionKind.REFUND_ORDER,
     "pause_subscription": ActionKind.PAUSE_SUBSCRIPTION,
     "resume_subscription": ActionKind.RESUME_SUBSCRIPTION,
     "cancel_subscription": ActionKind.CANCEL_SUBSCRIPTION,

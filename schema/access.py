@@ -22,6 +22,7 @@ SUBSCRIPTIONS_READ: Final = "subscriptions:read"
 SUBSCRIPTIONS_WRITE: Final = "subscriptions:write"
 ACTIONS_READ: Final = "actions:read"
 ACTIONS_APPROVE: Final = "actions:approve"
+RETURNS_MOVE: Final = "returns:move"
 SESSIONS_CREATE: Final = "sessions:create"
 RAW_READ: Final = "raw:read"
 INTROSPECTION: Final = "introspection"
@@ -38,6 +39,7 @@ SCOPES: Final = (
     PRODUCTS_READ,
     ACTIONS_READ,
     ACTIONS_APPROVE,
+    RETURNS_MOVE,
     SESSIONS_CREATE,
     RAW_READ,
     INTROSPECTION,
@@ -54,7 +56,9 @@ DEFAULT_SCOPES: Final = (
     ACTIONS_READ,
 )
 #: What no customer's token ever carries, whatever the key behind it may do.
-NEVER_A_CUSTOMERS: Final = frozenset({ACTIONS_APPROVE, SESSIONS_CREATE, RAW_READ, INTROSPECTION, "orders:refund"})
+NEVER_A_CUSTOMERS: Final = frozenset(
+    {ACTIONS_APPROVE, RETURNS_MOVE, SESSIONS_CREATE, RAW_READ, INTROSPECTION, "orders:refund"}
+)
 
 #: What a node of each type takes, by whatever way it is reached; types that are left out take none.
 SCOPE_OF_TYPE: Final = {

@@ -177,6 +177,10 @@ class Viewer:
     #: Of a customer session: its own id, and the id of the key that made it.
     session: strawberry.Private[str] = ""
     made_by: strawberry.Private[str] = ""
+    #: The address of the person who calls, or who stands behind the bot that does; empty where it is not known.
+    person: strawberry.Private[str] = ""
+    #: True where every change has to be previewed and confirmed.
+    previews_first: strawberry.Private[bool] = False
 
     @strawberry.field(
         description="The one customer this caller is bound to; null for staff and unbound keys.",

@@ -32,6 +32,9 @@ from platforms.base import (
     Pending,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     ResumeSubscription,
     ReturnOrder,
     StoreConfig,
@@ -50,20 +53,23 @@ from schema.inputs import (
     CancelOrderInput,
     CancelSubscriptionInput,
     PauseSubscriptionInput,
+    RefundOrderInput,
     ResumeSubscriptionInput,
     ReturnLineInput,
     ReturnOrderInput,
 )
 from schema.order import LineQuantity, Order, OrderLine, OrderTotals
 from schema.parts import NOT_LOADED, OrderParts, SubscriptionParts
-from schema.policy import Decision, DecisionReason, PolicyVersion
+from schema.policy import Condition, Decision, DecisionReason, PolicyVersion
 from schema.provenance import StoreHealth
 from schema.returns import Refund, Return, ReturnLine
+from schema.scalars import CurrencyCode
 from schema.subscription import ProfileRef, Subscription, SubscriptionLine
 from schema.values import Fee, Interval, Money, MoneyPair, Quote
 from schema.vocabulary import (
     ActorKind,
     AssuranceLevel,
+    ConditionKind,
     FeeKind,
     FulfillmentStatus,
     IntervalUnit,
@@ -104,7 +110,7 @@ class Shop:
                 "lines": lines,
                 "returns": [],
                 "refunds": [],
-                "left": "50.00",
+                "left": "95.00",
             }
             for number, email in (("1", ADA), ("2", CLEO), ("3", ADA))
         }
@@ -154,24 +160,36 @@ class Shop:
         self._loop.call_soon_threadsafe(self.arrived.set)
         if self.delay:
             await asyncio.sleep(self.delay)
+        if verb == "refund" and Decimal(body["amount"]) > Decimal(self.orders[id]["left"]):
+            return JSONResponse({"error": "more than is left"}, status_code=422)
         if self.refuses:
             return JSONResponse({"error": "ada@example.com may not do this"}, status_code=422)
         self.writes.append((verb, body))
         if noun == "orders" and verb == "cancel":
-            self.orders[id] = self.orders[id] | {
-                "status": "cancelled",
-                "refunds": [{"id": f"r{id}", "amount": "95.00", "at": datetime.now(UTC).isoformat()}],
-            }
+            self.orders[id] = self.orders[id] | {"status": "cancelled"}
+            self.pay(id, self.orders[id]["left"])
             if self.cancels_by_job:
                 self.jobs[f"job-{id}"] = "running"
                 return JSONResponse({"job": f"job-{id}"})
             return JSONResponse({})
+        if noun == "orders" and verb == "refund":
+            return JSONResponse({"id": self.pay(id, body["amount"])})
         if noun == "orders":
             made = {"id": f"ret{len(self.writes)}", "lines": body["lines"], "at": datetime.now(UTC).isoformat()}
             self.orders[id] = self.orders[id] | {"returns": [*self.orders[id]["returns"], made]}
             return JSONResponse({"id": made["id"]})
         self.subscriptions[id] = self.subscriptions[id] | {key: body[key] for key in ("status", "next") if key in body}
         return JSONResponse({})
+
+    def pay(self, order: str, amount: str) -> str:
+        """Pay money back, whoever asked for it: the id of the refund."""
+        row = self.orders[order]
+        if not Decimal(amount):
+            return ""
+        made = {"id": f"r{order}-{len(row['refunds'])}", "amount": amount, "at": datetime.now(UTC).isoformat()}
+        left = str(Decimal(row["left"]) - Decimal(amount))
+        self.orders[order] = row | {"refunds": [*row["refunds"], made], "left": left}
+        return str(made["id"])
 
 
 class OnWrites:
@@ -254,6 +272,15 @@ class ShopAdapter(Platform):
         answer = await self._write(f"/orders/{request.order.source.native_id}/return", {"lines": lines})
         return Done(answer["id"])
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        total = Money.of(Decimal(40) * sum(line.quantity for line in ask.lines), "EUR")
+        return RefundSum(items=total, total=total)
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        told = {"amount": str(request.amount.amount), "reason": request.reason}
+        answer = await self._write(f"/orders/{request.order.source.native_id}/refund", told)
+        return Done(answer["id"])
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         return await self._change(request.subscription, {"status": "paused"})
 
@@ -297,7 +324,8 @@ class ShopAdapter(Platform):
             )
             for line in body["lines"]
         ]
-        zero, paid = MoneyPair.same("0.00", "EUR"), MoneyPair.same("120.00", "EUR")
+        paid = MoneyPair.same("120.00", "EUR")
+        refunded = sum((Decimal(one["amount"]) for one in body["refunds"]), Decimal("0.00"))
         order = Order(
             id=make_id("Order", "shop", id),
             source=self.source(id),
@@ -309,7 +337,10 @@ class ShopAdapter(Platform):
             native_status=body["status"],
             placed_at=datetime.now(UTC) - timedelta(days=3),
             totals=OrderTotals(
-                subtotal=paid, total=paid, refunded=zero, refundable=MoneyPair.same(body["left"], "EUR")
+                subtotal=paid,
+                total=paid,
+                refunded=MoneyPair.same(refunded, "EUR"),
+                refundable=MoneyPair.same(body["left"], "EUR"),
             ),
             owner=canonical_email(body["email"]),
             lines=lines if OrderParts.LINES in parts else NOT_LOADED,
@@ -398,6 +429,8 @@ class CancelsOnly(ShopAdapter):
     """A shop without returns and subscriptions."""
 
     return_order = Platform.return_order
+    refund_sum = Platform.refund_sum
+    refund_order = Platform.refund_order
     pause_subscription = Platform.pause_subscription
     resume_subscription = Platform.resume_subscription
     cancel_subscription = Platform.cancel_subscription
@@ -425,6 +458,9 @@ class Rules:
 
     verdict: Callable[[Asked, History], Verdict] = lambda asked, history: Verdict.ALLOW
     staff_only: bool = False
+    #: What the request would cost the customer.
+    fee: str | None = None
+    policy: str = "d1"
     decided: list[Asked] = field(default_factory=list)
 
     def decide_fully(
@@ -443,13 +479,23 @@ class Rules:
                     staff_only=self.staff_only,
                 )
             ],
-            policy=PolicyVersion(name="acme", digest="d1"),
+            policy=PolicyVersion(name="acme", digest=self.policy),
             decided_at=now,
+            conditions=[Condition(kind=ConditionKind.RESTOCKING_FEE, text="A fee.", amount=Money.of(self.fee, "EUR"))]
+            if self.fee is not None
+            else [],
         )
 
     def quote(self, asked: Asked, decision: Decision) -> Quote | None:
         if asked.order is None:
             return None
+        if asked.amount is not None:
+            return Quote(
+                items=asked.amount,
+                total=asked.amount,
+                destination=RefundDestination.ORIGINAL_PAYMENT,
+                estimated=False,
+            )
         units = sum(line.quantity for line in asked.lines)
         total = Money.of(Decimal(40) * units if asked.lines else Decimal("95.00"), "EUR")
         return Quote(items=total, total=total, destination=RefundDestination.ORIGINAL_PAYMENT, estimated=False)
@@ -462,6 +508,9 @@ class Rules:
 
     def approver(self, decision: Decision) -> str:
         return "support-lead"
+
+    def recorded_facts(self, asked: Asked, history: History, viewer: Viewer, now: datetime) -> dict[str, Any]:
+        return {"order.status": asked.order.status.value} if asked.order is not None else {}
 
 
 def always(verdict: Verdict) -> Rules:
@@ -481,6 +530,20 @@ class Watcher:
 
 
 STAFF = Viewer(actor=Actor(kind=ActorKind.STAFF, name="Sam"), assurance=AssuranceLevel.STAFF, client="desk")
+
+
+def person(name: str, *roles: str, email: str = "") -> Viewer:
+    """Somebody of the staff, in person."""
+    return Viewer(
+        actor=Actor(kind=ActorKind.STAFF, name=name),
+        assurance=AssuranceLevel.STAFF,
+        roles=list(roles),
+        client=f"jwt:{name}",
+        person=email,
+    )
+
+
+LEE = person("Lee", "support-lead")
 
 
 def customer(email: str, assurance: AssuranceLevel = AssuranceLevel.VERIFIED) -> Viewer:
@@ -613,6 +676,15 @@ def returning(quantity: int = 1, line: str = "11", order: str = "1", **more: Any
         order_id=f"Order:shop:{order}",
         lines=[ReturnLineInput(line_id=f"OrderLine:shop:{order}:{line}", quantity=quantity, reason=ReturnReason.STYLE)],
         **more,
+    )
+
+
+def refunding(amount: str | None = "10.00", order: str = "1", **more: Any) -> RefundOrderInput:
+    return RefundOrderInput(
+        order_id=f"Order:shop:{order}",
+        currency_code=CurrencyCode("EUR"),
+        reason="Damaged",
+        **({"amount": Decimal(amount)} if amount is not None else {}) | more,
     )
 
 
