@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from platforms.addresses import check_base_url
 from platforms.base import (
+    CLOCK_SKEW,
     SUBSCRIPTION_ACTIONS,
     CancelOrder,
     CancelSubscription,
@@ -24,6 +26,9 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ResumeSubscription,
     ReturnedLine,
@@ -34,32 +39,38 @@ from platforms.base import (
     SubscriptionsQuery,
 )
 from platforms.commercetools import mapping, wire
-from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable
+from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.oauth import ClientCredentials
 from platforms.secrets import SecretText
 from platforms.transport import Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
+from schema.ids import make_id
 from schema.order import Order
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
 from schema.provenance import StoreHealth
 from schema.subscription import Subscription
-from schema.vocabulary import ActionKind, OrderStatus
+from schema.values import Money
+from schema.vocabulary import ActionKind, OrderStatus, RefundChoice
 
 T = TypeVar("T")
 R = TypeVar("R")
-_H = TypeVar("_H", wire.OrderHead, wire.RecurringHead)
+_H = TypeVar("_H", wire.OrderHead, wire.RecurringHead, wire.PaymentHead)
 
 #: A list of which little is wanted is followed for so many pages in one go; then the answer says where it goes on.
 _PAGES = 5
 #: A list that is read to its end: more than this is an error, never a part taken for the whole.
 _LONGEST = 4
 _WITH_LINES = OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS
+_SUMS = "commercetools records sums only, not lines or shipping: ask for an amount."
+#: What our marks begin with.
+_OURS = "aftersale-"
 _SCOPES: Mapping[ActionKind, tuple[str, ...]] = {
     ActionKind.CANCEL_ORDER: (wire.MANAGE_ORDERS,),
     ActionKind.RETURN_ORDER: (wire.MANAGE_ORDERS,),
+    ActionKind.REFUND_ORDER: (wire.MANAGE_PAYMENTS,),
     **dict.fromkeys(SUBSCRIPTION_ACTIONS, (wire.MANAGE_RECURRING_ORDERS,)),
 }
 
@@ -121,6 +132,10 @@ class Commercetools(Platform):
         ),
         ActionKind.RETURN_ORDER: (
             "A return is an announcement on the order: the platform sends no label and pays nothing back by itself."
+        ),
+        ActionKind.REFUND_ORDER: (
+            "A refund is written down on the payment, as a sum without lines: whoever connects the payment service "
+            "must carry it out."
         ),
         ActionKind.PAUSE_SUBSCRIPTION: (
             "The end of a pause is handed over as the instant to resume; where the project does not keep it, the pause "
@@ -523,6 +538,68 @@ class Commercetools(Platform):
         )
         return Done(_marked(head, mark))
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        """Nothing to work out: what is not a plain sum has no place in a transaction."""
+        if ask.lines or ask.shipping:
+            raise Unsupported(_SUMS, action=ActionKind.REFUND_ORDER, store=self.config.id)
+        nothing = Money.of(0, ask.order.totals.refundable.presentment.currency_code)
+        return RefundSum(items=nothing, total=nothing)
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """One transaction on one payment that has as much left, at the version that was just looked at."""
+        if request.lines:
+            raise Unsupported(_SUMS, action=ActionKind.REFUND_ORDER, store=self.config.id)
+        if request.destination is not RefundChoice.ORIGINAL_PAYMENT:
+            raise Unsupported(
+                "commercetools has no store credit.", action=ActionKind.REFUND_ORDER, store=self.config.id
+            )
+        native, mark = request.order.source.native_id, _refund_mark(request)
+        payments = await self._before_writing(self._payments(native))
+        left = {one.id: _left(one, request.amount) for one in payments}
+        if request.amount.amount > sum(left.values()):
+            raise Refused("more than is left of what was charged", store=self.config.id)
+        payment = next((one for one in payments if left[one.id] >= request.amount.amount), None)
+        if payment is None:
+            raise Refused(
+                "the order was paid in several payments and none of them has as much left: pay back a part of each",
+                store=self.config.id,
+            )
+        charge = next(one.amount for one in payment.transactions if one.type == "Charge")
+        cents = request.amount.amount.scaleb(charge.fraction_digits)
+        if cents != cents.to_integral_value():
+            raise Refused(f"the sum has more than {charge.fraction_digits} decimals", store=self.config.id)
+        chosen, before = payment.id, _refund_ids(payment)
+
+        async def again() -> wire.PaymentHead:
+            for one in await self._payments(native):
+                if one.id == chosen:
+                    return one
+            raise wire.Missing("the payment is not there any more", store=self.config.id)
+
+        head = await self._change(
+            "payments",
+            chosen,
+            payment.version,
+            [wire.refund(request.amount.currency_code, int(cents), self.services.clock(), mark)],
+            wire.PaymentHead,
+            lambda head: _refund_of(head, mark) is not None,
+            lambda head: _refund_ids(head) == before and _left(head, request.amount) >= request.amount.amount,
+            ActionKind.REFUND_ORDER,
+            again=again,
+        )
+        return Done(_refund_of(head, mark))
+
+    async def _payments(self, order: str) -> list[wire.PaymentHead]:
+        """The payments of an order as they stand. Raises `Unreadable` where one of them was not brought along."""
+        found = await self._by([order], "orders.payments", "orders", "id", wire.OrderPayments, wire.ORDER_PAYMENTS)
+        row = next((one for one in found if one.id == order), None)
+        if row is None:
+            raise wire.Missing("it is not there any more", store=self.config.id)
+        refs = row.payment_info.payments if row.payment_info else []
+        if any(ref.obj is None for ref in refs):
+            raise Unreadable("a payment of the order could not be read", store=self.config.id)
+        return [ref.obj for ref in refs if ref.obj is not None]
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         """With an end, pausing and the instant to resume go in one update: both or neither. Whether a project takes
         them together is unverified, so what came of it is looked at, and a plain pause made of anything else."""
@@ -596,6 +673,7 @@ class Commercetools(Platform):
         action: ActionKind,
         *,
         already: Callable[[_H], bool] | None = None,
+        again: Callable[[], Awaitable[_H]] | None = None,
     ) -> _H:
         """Update a resource at the version that was decided on, and see it done.
 
@@ -603,6 +681,7 @@ class Commercetools(Platform):
         stands as it did when it was decided on is updated at its version of now, once; anything else is refused.
         """
         operation = f"{kind.replace('-', '_')}.update"
+        look = again or (lambda: self._head(kind, native, type_))
 
         def read(reply: Reply) -> _H:
             head = decode(type_, reply, operation)
@@ -618,7 +697,7 @@ class Commercetools(Platform):
             if isinstance(version, int):
                 return await send(version)
         except wire.Stale as error:
-            head = await self._before_writing(self._head(kind, native, type_))
+            head = await self._before_writing(look())
             if (already or shows)(head):
                 return head
             if not standing(head):
@@ -628,7 +707,7 @@ class Commercetools(Platform):
                     native=error.native,
                 ) from None
         else:
-            head = await self._before_writing(self._head(kind, native, type_))
+            head = await self._before_writing(look())
         return await send(head.version)
 
     async def _head(self, kind: str, native: str, type_: type[_H]) -> _H:
@@ -641,7 +720,8 @@ class Commercetools(Platform):
         raise wire.Missing("it is not there any more", store=self.config.id)
 
     async def happened(self, request: Request, since: datetime) -> Done | None:
-        """By the marks an action leaves: the order's state, the return's tracking id, the subscription's state."""
+        """By the marks an action leaves: the order's state, the return's tracking id, the transaction's interaction
+        id, the subscription's state."""
         try:
             match request:
                 case CancelOrder():
@@ -651,6 +731,9 @@ class Commercetools(Platform):
                     order = await self._head("orders", request.order.source.native_id, wire.OrderHead)
                     found = _marked(order, _mark(request))
                     return Done(found) if found else None
+                case RefundOrder():
+                    payments = await self._payments(request.order.source.native_id)
+                    return _refunded(payments, request, since, self.config.id)
                 case PauseSubscription() | ResumeSubscription() | CancelSubscription():
                     native = request.subscription.source.native_id
                     subscription = await self._head("recurring-orders", native, wire.RecurringHead)
@@ -783,12 +866,57 @@ def _possible(wanted: frozenset[OrderStatus]) -> frozenset[OrderStatus]:
 
 
 def _mark(request: ReturnOrder) -> str:
-    return f"aftersale-{request.action_id}"
+    return f"{_OURS}{request.action_id}"
 
 
 def _marked(head: wire.OrderHead, mark: str) -> str | None:
     """The return that carries this mark."""
     return next((mapping.return_id(one) for one in head.return_info if one.return_tracking_id == mark), None)
+
+
+def _refund_mark(request: RefundOrder) -> str:
+    return f"{_OURS}{request.action_id}"
+
+
+def _refund_ids(head: wire.PaymentHead) -> frozenset[str]:
+    return frozenset(one.id for one in head.transactions if one.type == "Refund")
+
+
+def _refund_of(head: wire.PaymentHead, mark: str) -> str | None:
+    """The refund that carries this mark and did not fail."""
+    return next(
+        (
+            one.id
+            for one in head.transactions
+            if (one.type, one.interaction_id) == ("Refund", mark) and one.state != "Failure"
+        ),
+        None,
+    )
+
+
+def _left(head: wire.PaymentHead, amount: Money) -> Decimal:
+    return mapping.booked(head.transactions, amount.currency_code).refundable
+
+
+def _refunded(payments: Sequence[wire.PaymentHead], request: RefundOrder, since: datetime, store: str) -> Done | None:
+    """The refund that bears the action's mark. The payment service may have put its own in its place: else one of just
+    this amount since then."""
+    for head in payments:
+        if (found := _refund_of(head, _refund_mark(request))) is not None:
+            return Done(found)
+    order = request.order.source.native_id
+    for head in payments:
+        for one in head.transactions:
+            if (
+                one.type == "Refund"
+                and one.state != "Failure"
+                and not (one.interaction_id or "").startswith(_OURS)
+                and make_id("Refund", store, order, one.id) not in request.refunds_before
+                and wire.instant(one.timestamp or head.last_modified_at, "transaction.timestamp") >= since - CLOCK_SKEW
+                and wire.amount(one.amount, "transaction.amount") == request.amount.amount
+            ):
+                return Done(one.id)
+    return None
 
 
 class _Place(NamedTuple):

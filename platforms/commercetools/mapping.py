@@ -161,15 +161,18 @@ class Ledger:
 
 def ledger(row: wire.OrderRow) -> Ledger:
     transactions = _transactions(row)
-    if transactions is None or any(
-        one.amount.currency_code != row.total_price.currency_code for _, one in transactions
-    ):
+    return booked(None if transactions is None else [one for _, one in transactions], row.total_price.currency_code)
+
+
+def booked(transactions: Sequence[wire.TransactionRow] | None, currency: str) -> Ledger:
+    """What transactions come to; not known where one is in another currency."""
+    if transactions is None or any(one.amount.currency_code != currency for one in transactions):
         return Ledger(known=False)
 
     def total(kind: str, states: Iterable[str] = ("Success",)) -> Decimal:
         found = (
             wire.amount(one.amount, "payment.transactions[].amount")
-            for _, one in transactions
+            for one in transactions
             if one.type == kind and one.state in states
         )
         return sum(found, Decimal(0))
@@ -628,9 +631,9 @@ _REFUND_STATUS: Mapping[str, RefundStatus] = {
     "Success": RefundStatus.COMPLETED,
     "Failure": RefundStatus.FAILED,
 }
-#: `Initial`: written down here, the payment service has not taken it yet.
+#: `Initial`: written down here; whether the payment service has acted on it already is not told.
 _MOVED: Mapping[str, MoneyMoved] = {
-    "Initial": MoneyMoved.NO,
+    "Initial": MoneyMoved.UNKNOWN,
     "Pending": MoneyMoved.UNKNOWN,
     "Success": MoneyMoved.YES,
     "Failure": MoneyMoved.NO,

@@ -26,8 +26,11 @@ SCOPES: Final = (
     "view_customers",
     "view_published_products",
     "manage_recurring_orders",
+    "manage_payments",
 )
 
+_TRANSACTIONS = ("Authorization", "CancelAuthorization", "Charge", "Refund", "Chargeback")
+_TRANSACTION_STATES = ("Initial", "Pending", "Success", "Failure")
 _ORDER_STATES = ("Open", "Confirmed", "Complete", "Cancelled")
 
 
@@ -445,8 +448,14 @@ class Simulator:
                 raise _error(400, "InvalidJsonInput", "Request body does not contain valid JSON.")
 
     def add_transaction(self, row: Body, action: Body) -> None:
+        """No sum is refused: the definition names no bound. The amount comes back with its fraction digits."""
         draft = action["transaction"]
-        row["transactions"].append({"id": self.state.new_id(), "state": "Initial", **draft})
+        if draft.get("type") not in _TRANSACTIONS or draft.get("state", "Initial") not in _TRANSACTION_STATES:
+            raise _error(400, "InvalidJsonInput", "Request body does not contain valid JSON.")
+        digits = row["amountPlanned"]["fractionDigits"]
+        amount = {"type": "centPrecision", "fractionDigits": digits, **draft["amount"]}
+        made = {"id": self.state.new_id(), "state": "Initial", **draft, "amount": amount}
+        row["transactions"].append(made)
 
 
 _ACTIONS: Mapping[tuple[str, str], str] = {

@@ -26,6 +26,7 @@ VALUES = 100
 
 #: Scopes are granted for a project: `manage_orders:acme-de`. https://docs.commercetools.com/api/scopes
 MANAGE_ORDERS = "manage_orders:{projectKey}"
+MANAGE_PAYMENTS = "manage_payments:{projectKey}"
 MANAGE_RECURRING_ORDERS = "manage_recurring_orders:{projectKey}"
 READING: Final = ("view_orders", "view_customers", "view_published_products", "view_recurring_orders")
 
@@ -116,6 +117,7 @@ ORDER: Final = ("state", "paymentInfo.payments[*]")
 ORDER_LINES: Final = ("lineItems[*].productType",)
 CUSTOMER: Final = ("customerGroup", "customerGroupAssignments[*].customerGroup")
 PRODUCT: Final = ("productType",)
+ORDER_PAYMENTS: Final = ("paymentInfo.payments[*]",)
 #: A recurring order's lines are on its cart.
 RECURRING_ORDER: Final = ("cart", "customer")
 
@@ -163,6 +165,18 @@ def announced_return(mark: str, goods: Sequence[GoodsBack]) -> Mapping[str, obje
             for one in goods
         ],
     }
+
+
+def refund(currency: str, cents: int, at: datetime, mark: str) -> Mapping[str, object]:
+    """A record on the payment; whoever connects the payment service takes it up and carries it out."""
+    transaction = {
+        "type": "Refund",
+        "state": "Initial",
+        "amount": {"currencyCode": currency, "centAmount": cents},
+        "timestamp": written(at),
+        "interactionId": mark,
+    }
+    return {"action": "addTransaction", "transaction": transaction}
 
 
 def recurring_state(state: str, **more: str) -> Mapping[str, object]:
@@ -385,11 +399,22 @@ class TransactionRow(Row, frozen=True):
     state: str
     amount: MoneyRow
     timestamp: str | None = None
+    #: The payment service's, or our mark until it has given its own.
+    interaction_id: str | None = None
 
 
 class PaymentRow(Row, frozen=True):
     last_modified_at: str
     transactions: list[TransactionRow]
+
+
+class PaymentHead(Row, frozen=True):
+    """What is looked at around a change of a payment."""
+
+    id: str
+    version: int
+    transactions: list[TransactionRow]
+    last_modified_at: str
 
 
 class Payments(Row, frozen=True):
@@ -429,6 +454,17 @@ class OrderRow(Row, frozen=True):
     origin: str | None = None
     locale: str | None = None
     recurring_order: Ref[Any] | None = None
+
+
+class PaidWith(Row, frozen=True):
+    payments: list[Ref[PaymentHead]]
+
+
+class OrderPayments(Row, frozen=True):
+    """An order's payments, and nothing of the rest."""
+
+    id: str
+    payment_info: PaidWith | None = None
 
 
 class OrderHead(Row, frozen=True):

@@ -47,6 +47,8 @@ class Case:
     targets: Mapping[ActionKind, str | None] = field(default_factory=dict)
     #: Calls of an action that change the store, where they are not one.
     writes: Mapping[ActionKind, int] = field(default_factory=dict)
+    #: The platform tells only the sum of an order's refunds, so an order is paid back once.
+    refunds_once: bool = False
     #: How long a pause is tried for; None where it has no end.
     pause: timedelta | None = None
     #: Settings beyond those of the sandbox.
@@ -411,10 +413,12 @@ CASES: Mapping[str, Case] = {
     ),
     "recharge": Case(
         RechargeHand,
+        orders={"660001": "ada@example.com", "660002": "cleo@example.com", "660003": "dan@example.com"},
         profiles={"6001": "ada@example.com", "6002": "cleo@example.com", "6003": "dan@example.com"},
         subscriptions={"9001": "ada@example.com", "9002": "cleo@example.com", "9003": "dan@example.com"},
         subscriptions_of={"450789003": ("9001",), "450789006": ("9002",), "450789001": ()},
-        targets=dict.fromkeys(SUBSCRIPTION_ACTIONS, "9001"),
+        targets=dict.fromkeys(SUBSCRIPTION_ACTIONS, "9001") | {ActionKind.REFUND_ORDER: "660003"},
+        refunds_once=True,
         pause=timedelta(days=60),
     ),
     "bigcommerce": Case(
@@ -489,6 +493,7 @@ CASES: Mapping[str, Case] = {
         | {
             ActionKind.CANCEL_ORDER: "0de00001-0000-4000-8000-000000003001",
             ActionKind.RETURN_ORDER: "0de00001-0000-4000-8000-000000003002",
+            ActionKind.REFUND_ORDER: "0de00001-0000-4000-8000-000000003001",
         },
     ),
 }

@@ -18,6 +18,7 @@ PATHS = (
     "/{projectKey}/product-projections",
     "/{projectKey}/recurring-orders",
     "/{projectKey}/recurring-orders/{ID}",
+    "/{projectKey}/payments/{ID}",
 )
 #: In the vendor's reference too, but not among the paths the definition was cut to: the project's settings.
 #: https://docs.commercetools.com/api/projects/project#get-project

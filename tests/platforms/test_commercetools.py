@@ -7,6 +7,7 @@ import copy
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,9 @@ from platforms.base import (
     OrdersQuery,
     PauseSubscription,
     Person,
+    RefundAsk,
+    RefundedLine,
+    RefundOrder,
     ResumeSubscription,
     ReturnedLine,
     ReturnOrder,
@@ -31,7 +35,7 @@ from platforms.base import (
 from platforms.commercetools.adapter import Commercetools, CommercetoolsConfig, Credentials
 from platforms.commercetools.seed import native, seed
 from platforms.commercetools.simulator import CLIENT_ID, CLIENT_SECRET, SCOPES, Body, Received, Simulator, stamp
-from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, Refused, Unavailable, Unreadable
+from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, Refused, Unavailable, Unreadable, Unsupported
 from platforms.secrets import SecretText
 from platforms.transport import Limits
 from sandbox.faults import Fault, Faulty
@@ -56,6 +60,7 @@ from schema.vocabulary import (
     PaymentStatus,
     RecordHolder,
     RefundChoice,
+    RefundStatus,
     RequestedResolution,
     ReturnReason,
     ReturnResolution,
@@ -374,7 +379,7 @@ async def test_refunds_and_chargebacks_come_from_the_payments(world: World) -> N
     refunds = order.refunds or []
     assert [(one.amount.shop.amount, one.money_moved) for one in refunds] == [
         (Decimal("10.00"), MoneyMoved.YES),
-        (Decimal("5.00"), MoneyMoved.NO),
+        (Decimal("5.00"), MoneyMoved.UNKNOWN),
         (Decimal("0.99"), MoneyMoved.NO),
     ]
     assert {line.quantity.refundable for line in order.lines} == {None}
@@ -390,6 +395,173 @@ async def test_a_payment_that_cannot_be_read_is_no_money_to_pay_back(world: Worl
     assert (order.refunds, order.disputed, order.totals.refundable.shop.amount) == (None, None, 0)
     assert order.payment_status is PaymentStatus.PAID
     assert {line.quantity.refundable for line in order.lines} == {None}
+
+
+# ------------------------------------------------------------------ refunds
+async def refunding(adapter: Commercetools, amount: str = "10.00", **changed: Any) -> RefundOrder:
+    order = await one(adapter, SENT, ORDER_FACTS)
+    asked = RefundOrder(
+        "act-6",
+        order,
+        Money.of(amount, "EUR"),
+        (),
+        None,
+        RefundChoice.ORIGINAL_PAYMENT,
+        "Arrived stained",
+        refunds_before=frozenset(refund.id for refund in order.refunds or ()),
+    )
+    return replace(asked, **changed)
+
+
+def refund_body(version: int, cents: int) -> Body:
+    transaction = {
+        "type": "Refund",
+        "state": "Initial",
+        "amount": {"currencyCode": "EUR", "centAmount": cents},
+        "timestamp": stamp(NOW),
+        "interactionId": "aftersale-act-6",
+    }
+    return {"version": version, "actions": [{"action": "addTransaction", "transaction": transaction}]}
+
+
+async def test_a_refund_is_written_down_once_for_others_to_carry_out(world: World) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    world.calls()
+    done = await adapter.refund_order(asked)
+    read, write = world.calls()
+    assert (str(read), str(write)) == ("GET /orders", f"POST /payments/{native('payment', 3002)}")
+    assert write.body == refund_body(1, 1000)
+    order = await one(adapter, SENT, ORDER_FACTS)
+    [made] = order.refunds or []
+    assert done == Done(made.id.rpartition(":")[2])
+    assert (made.status, made.money_moved, made.created_at) == (RefundStatus.PENDING, MoneyMoved.UNKNOWN, NOW)
+    before = asked.order.totals
+    assert order.totals.refunded.shop.amount == 0
+    assert before.refundable.shop.amount - order.totals.refundable.shop.amount == 10
+    assert await adapter.happened(asked, NOW) == done
+    assert await adapter.happened(replace(asked, action_id="act-7"), NOW) is None
+
+
+async def test_a_refund_is_still_found_when_the_payment_service_has_taken_it_and_not_when_it_failed(
+    world: World,
+) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    done = await adapter.refund_order(asked)
+    made = world.state.payments[native("payment", 3002)]["transactions"][-1]
+    made |= {"state": "Success", "interactionId": "re_123"}
+    assert await adapter.happened(asked, NOW) == done
+    known = frozenset(refund.id for refund in (await one(adapter, SENT, ORDER_FACTS)).refunds or ())
+    assert await adapter.happened(replace(asked, refunds_before=known), NOW) is None
+    made |= {"state": "Failure"}
+    assert await adapter.happened(asked, NOW) is None
+
+
+async def test_lines_shipping_and_store_credit_are_not_paid_back(world: World) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    lines = (RefundedLine(asked.order.lines[0], 1),)
+    world.calls()
+    for ask in (RefundAsk(asked.order, lines), RefundAsk(asked.order, shipping=True)):
+        with pytest.raises(Unsupported, match="records sums only"):
+            await adapter.refund_sum(ask)
+    for changed in (replace(asked, lines=lines), replace(asked, destination=RefundChoice.STORE_CREDIT)):
+        with pytest.raises(Unsupported) as raised:
+            await adapter.refund_order(changed)
+        assert raised.value.action is ActionKind.REFUND_ORDER
+    assert world.calls() == []
+
+
+async def test_a_payment_that_changed_meanwhile_is_looked_at_again_and_written_to_once(world: World) -> None:
+    payment = world.state.payments[native("payment", 3002)]
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    world.simulator.meanwhile = lambda: payment.update(version=5)
+    await adapter.refund_order(asked)
+    assert [(write.status, write.body["version"]) for write in world.simulator.writes] == [(409, 1), (200, 5)]
+    assert len([one for one in payment["transactions"] if one["type"] == "Refund"]) == 1
+
+
+async def test_somebody_elses_refund_in_between_is_a_refusal(world: World) -> None:
+    payment = world.state.payments[native("payment", 3002)]
+
+    def somebody() -> None:
+        payment["version"] += 1
+        payment["transactions"].append(
+            {
+                "id": "t9",
+                "type": "Refund",
+                "state": "Initial",
+                "amount": payment["amountPlanned"] | {"centAmount": 1000},
+            }
+        )
+
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    world.simulator.meanwhile = somebody
+    with pytest.raises(Refused, match="changed since"):
+        await adapter.refund_order(asked)
+    assert [write.status for write in world.simulator.writes] == [409]
+
+
+async def test_of_several_payments_one_that_has_enough_is_taken_and_never_two(world: World) -> None:
+    first = world.state.payments[native("payment", 3002)]
+    whole = first["transactions"][0]["amount"]["centAmount"]
+    second = copy.deepcopy(first) | {"id": native("payment", 4002)}
+    world.state.payments[second["id"]] = second
+    for payment, cents in ((first, 500), (second, whole - 500)):
+        payment["transactions"][0]["amount"] = payment["amountPlanned"] | {"centAmount": cents}
+    world.state.orders[SENT]["paymentInfo"]["payments"].append({"typeId": "payment", "id": second["id"]})
+    adapter = world.adapter()
+    await adapter.refund_order(await refunding(adapter))
+    assert [write.path for write in world.simulator.writes] == [f"/payments/{second['id']}"]
+    left = (await one(adapter, SENT, ORDER_FACTS)).totals.refundable.shop.amount
+    with pytest.raises(Refused, match="several payments"):
+        await adapter.refund_order(await refunding(adapter, str(left), action_id="act-7"))
+    with pytest.raises(Refused, match="more than is left"):
+        await adapter.refund_order(await refunding(adapter, str(left + 1), action_id="act-8"))
+    with pytest.raises(Refused, match="decimals"):
+        await adapter.refund_order(await refunding(adapter, "1.005", action_id="act-9"))
+    assert len(world.simulator.writes) == 1
+
+
+async def test_a_payment_that_was_not_brought_along_is_not_paid_back(world: World) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    world.state.payments.clear()
+    with pytest.raises(Unreadable) as raised:
+        await adapter.refund_order(asked)
+    assert raised.value.not_executed
+    with pytest.raises(Unreadable):
+        await adapter.happened(asked, NOW)
+
+
+@pytest.mark.parametrize("word", ["500-after", "drop-after", "truncate", "500", "drop"])
+async def test_a_refund_whose_answer_is_lost_is_unknown_and_then_read(world: World, word: str) -> None:
+    adapter = world.adapter()
+    asked = await refunding(adapter)
+    world.faulty.faults = [Fault("de", word, path="/payments/")]
+    with pytest.raises(OutcomeUnknown):
+        await adapter.refund_order(asked)
+    world.faulty.faults = []
+    made = [one["id"] for one in world.state.payments[native("payment", 3002)]["transactions"][1:]]
+    assert len(made) == len(world.simulator.writes) == (0 if word in ("500", "drop") else 1)
+    assert await adapter.happened(asked, NOW) == (Done(made[0]) if made else None)
+
+
+async def test_a_missing_scope_to_refund_is_named(world: World) -> None:
+    world.simulator.scopes = tuple(one for one in SCOPES if one != "manage_payments")
+    adapter = world.adapter()
+    await adapter.probe()
+    capability = adapter.capability(ActionKind.REFUND_ORDER)
+    assert (capability.support, capability.note) == (
+        SupportLevel.MISSING_SCOPE,
+        "The store's credentials lack: manage_payments:acme-de.",
+    )
+    with pytest.raises(MissingScope):
+        await adapter.refund_order(await refunding(adapter))
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.EMULATED
 
 
 # ------------------------------------------------------------------ who we are

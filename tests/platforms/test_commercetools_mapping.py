@@ -175,7 +175,7 @@ def test_every_transaction_state_is_told(home: mapping.Home) -> None:
         [refund] = order(home, paymentInfo=paid_by(("Refund", 500), state=state)).refunds or []
         told[state] = (refund.status.name, refund.money_moved.name)
     assert told == {
-        "Initial": ("PENDING", "NO"),
+        "Initial": ("PENDING", "UNKNOWN"),
         "Pending": ("PENDING", "UNKNOWN"),
         "Success": ("COMPLETED", "YES"),
         "Failure": ("FAILED", "NO"),

@@ -20,13 +20,24 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from platforms.base import ORDER_FACTS, CancelOrder, Done, OrdersQuery, Person, ReturnedLine, ReturnOrder, Services
+from platforms.base import (
+    ORDER_FACTS,
+    CancelOrder,
+    Done,
+    OrdersQuery,
+    Person,
+    RefundOrder,
+    ReturnedLine,
+    ReturnOrder,
+    Services,
+)
 from platforms.commercetools.adapter import Commercetools, CommercetoolsConfig, Credentials
 from platforms.errors import Refused
 from platforms.secrets import SecretText
 from platforms.transport import Limits
 from schema.emails import canonical_email
 from schema.parts import OrderParts
+from schema.values import Money
 from schema.vocabulary import (
     CancelReason,
     ItemCondition,
@@ -256,6 +267,22 @@ async def test_a_return_is_announced_and_read_back(shop: Shop, store: Commerceto
         "A hole.",
     )
     assert order.lines[0].quantity.returnable == 1
+
+
+async def test_a_refund_is_written_down_once_and_found_again(shop: Shop, store: Commercetools) -> None:
+    made = await shop.order("paid@example.com", "1008", paid=3998)
+    order = (await store.orders([made["id"]], ORDER_FACTS))[made["id"]]
+    asked = RefundOrder(
+        "act-4", order, Money.of("5.00", "EUR"), (), None, RefundChoice.ORIGINAL_PAYMENT, "Late", frozenset()
+    )
+    assert await store.happened(asked, order.placed_at) is None
+    done = await store.refund_order(asked)
+    assert await store.happened(asked, order.placed_at) == done
+    order = (await store.orders([made["id"]], ORDER_FACTS))[made["id"]]
+    assert [(one.id.rpartition(":")[2], one.amount.shop.amount) for one in order.refunds or []] == [
+        (done.reference if isinstance(done, Done) else None, Decimal("5.00"))
+    ]
+    assert order.totals.refundable.shop.amount == Decimal("34.98")
 
 
 async def test_a_refund_is_told_as_far_as_it_has_come(shop: Shop, store: Commercetools) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from platforms.commercetools.seed import native, seed
-from platforms.commercetools.simulator import CLIENT_ID, CLIENT_SECRET, FIELDS, Predicate, Simulator, _Answer
+from platforms.commercetools.simulator import CLIENT_ID, CLIENT_SECRET, FIELDS, SCOPES, Predicate, Simulator, _Answer
 from sandbox.serving import serve
 from tests.platforms.commercetools_contract import NAMES, complaints
 
@@ -131,6 +131,7 @@ async def test_it_answers_over_http_as_the_platform_does() -> None:
         status, told = await ask("POST", path, bearer, json={"version": 1, "actions": [cancel]})
         assert (status, told["orderState"], told["version"]) == (200, "Cancelled", 2)
         payment = f"/acme-de/payments/{native('payment', 3002)}"
+        simulator.scopes = tuple(one for one in SCOPES if one != "manage_payments")
         assert (await ask("POST", payment, bearer, json={"version": 1, "actions": []}))[0] == 403
     assert len(simulator.writes) == 8
     assert [call.path for call in simulator.calls if call.path == "/oauth/token"] == ["/oauth/token"] * 3
