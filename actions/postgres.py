@@ -57,7 +57,8 @@ class Postgres:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
                 raise LedgerUnreachable(f"the database cannot be reached: {_why(error)}") from None
 
-        return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
+        # An error's text goes to logs: without what was written.
+        return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

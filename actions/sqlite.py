@@ -51,7 +51,12 @@ class Sqlite:
 def engine_for(url: str) -> AsyncEngine:
     """An engine on a database file (`sqlite+aiosqlite:///path`). Few connections: each has a thread of its own."""
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=4, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,  # an error's text goes to logs
     )
     event.listen(engine.sync_engine, "connect", _connected)
     event.listen(engine.sync_engine, "begin", _begin)

@@ -53,14 +53,14 @@ def record(state: ActionState = RUNNING, target: str = "Order:shop:1", key: str 
     )
 
 
-async def put(ledger: Ledger, new: Record, seen: int | None = None) -> object:
+async def put(ledger: Ledger, new: Record, seen: int | None = None, by: str = "") -> object:
     return await ledger.record(
         target=new.target,
         key_hash=new.key_hash,
         owner_hash=new.owner_hash,
         seen=await ledger.seen(new.target) if seen is None else seen,
         now=NOW,
-        by="",
+        by=by,
         decide=lambda history: new,
     )
 
