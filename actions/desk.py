@@ -30,6 +30,7 @@ from actions.problems import Stop
 from actions.recording import Decider, lapses, new_record, request_json, shown_digest, summary
 from actions.shaping import action_id, seal_actor
 from actions.tickets import LASTS, BadTicket, Ticket, Tickets
+from actions.timeline import Timelines
 from platforms.base import Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
@@ -37,7 +38,7 @@ from policies.asked import Asked, History
 from policies.guard import ACTION_SCOPE, MIN_ASSURANCE
 from policies.processor import as_told_to, costs_the_customer
 from schema.access import need
-from schema.actions import Action, ActionRequest, Actor, Preview, Viewer
+from schema.actions import Action, ActionRequest, Actor, Preview, TimelineEntry, Viewer
 from schema.connections import ActionConnection
 from schema.emails import Email
 from schema.inputs import ActionFilter
@@ -198,6 +199,7 @@ class ViewerDesk:
             desk.ledger, caller, self._answers, desk.held, desk.platforms, desk.privacy, desk.request_seconds
         )
         self._approvals = Approvals(desk, caller, self._answers, self._listings)
+        self._timelines = Timelines(desk.ledger, desk.held, caller, self._answers, self._listings, desk.privacy)
 
     # ------------------------------------------------------------------------------------------------ asking
 
@@ -538,6 +540,10 @@ class ViewerDesk:
     async def request_of(self, action: Action) -> ActionRequest:
         """What was asked for; see `Listings.request_of`."""
         return await self._listings.request_of(action)
+
+    async def timelines(self, orders: Sequence[Order]) -> list[list[TimelineEntry]]:
+        """The story of each order, newest first; see `Timelines.of`."""
+        return await self._timelines.of(orders)
 
     async def history(self, emails: Sequence[Email]) -> Mapping[Email, History]:
         """Each customer's counters over the 90 days before this request, for eligibility."""

@@ -483,6 +483,14 @@ class Ledger:
             )
             return [(ActionState(row.before) if row.before else None, ActionState(row.after), row.at) for row in rows]
 
+    async def on_targets(self, targets: Collection[str]) -> Sequence[Record]:
+        """Every action on some targets, as they were asked for."""
+        if not targets:
+            return []
+        query = select(actions).where(actions.c.target.in_(list(targets))).order_by(actions.c.requested_at)
+        async with self.reading() as connection:
+            return [Record.of(row) for row in await connection.execute(query)]
+
     async def steps(self, action_ids: Collection[str]) -> Mapping[str, Sequence[Step]]:
         """Every change of state of some actions, each action's in order."""
         if not action_ids:

@@ -125,6 +125,8 @@ def order_parts(selection: Selection, decide: Decide) -> OrderParts:
         parts |= refund_parts(selection.at("refunds"), decide)
     if "returns" in selection:
         parts |= return_parts(selection.at("returns"), decide)
+    if "timeline" in selection:
+        parts |= OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS
     if "shippingAddress" in selection or "billingAddress" in selection:
         parts |= OrderParts.ADDRESSES
     if "statusUrl" in selection:

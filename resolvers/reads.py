@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from aiodataloader import DataLoader
+
 from platforms.base import Operation, OrdersQuery, Page, Person, Platform, Row, SubscriptionsQuery, cost_alike
 from platforms.errors import PlatformError, Unavailable
 from resolvers.errors import BadArgument, NotKnown
@@ -16,6 +18,7 @@ from resolvers.fanout import ask_all, issue, issues
 from resolvers.lookahead import Selection, order_parts, return_parts, subscription_parts
 from resolvers.paging import Merged, ReturnsCursor, list_digest, merged
 from resolvers.stores import able
+from schema.actions import TimelineEntry
 from schema.connections import (
     OrderConnection,
     OrderEdge,
@@ -57,6 +60,8 @@ class RequestReads:
         self._context = context
         self._stores = context.services.stores
         self._pages: dict[object, asyncio.Future[Page[Order]]] = {}
+        self._told: dict[str, Order] = {}
+        self._timelines: DataLoader[str, list[TimelineEntry]] = DataLoader(self._read_timelines)
 
     # -- a person
 
@@ -157,6 +162,19 @@ class RequestReads:
             return None
 
     # -- orders
+
+    async def timeline(self, order: Order, first: int) -> list[TimelineEntry]:
+        """What happened to an order, newest first.
+
+        Raises:
+            PageSizeOutOfRange: `first` cannot be right.
+        """
+        count = page_size(first)
+        self._told[order.id] = order
+        return (await self._timelines.load(order.id))[:count]
+
+    async def _read_timelines(self, ids: list[str]) -> list[list[TimelineEntry]]:
+        return await self._context.desk.timelines([self._told[id] for id in ids])
 
     def customer_orders(
         self, customer: Customer, info: Info, first: int, after: str | None, filter: OrderFilter | None

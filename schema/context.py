@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import strawberry
 
 if TYPE_CHECKING:
-    from schema.actions import Action, ActionRequest, Viewer
+    from schema.actions import Action, ActionRequest, TimelineEntry, Viewer
     from schema.connections import OrderConnection, ReturnConnection, SubscriptionConnection
     from schema.customer import Customer, CustomerStats
     from schema.emails import Email
@@ -63,6 +63,7 @@ class Reads(Protocol):
         self, customer: Customer, info: Info, first: int, after: str | None
     ) -> Awaitable[ReturnConnection]: ...
     def customer_stats(self, customer: Customer, info: Info) -> Awaitable[CustomerStats | None]: ...
+    def timeline(self, order: Order, first: int) -> Awaitable[list[TimelineEntry]]: ...
     def viewer_customer(self, info: Info) -> Awaitable[Customer | None]: ...
 
 

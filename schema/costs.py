@@ -52,6 +52,7 @@ _SIZES: Final[Mapping[tuple[str, str], Size]] = {
     ("Query", "_entities"): Size(100, "representations"),
     ("Product", "variants"): Size(100, "first"),
     ("Order", "eligibility"): Size(6, "actions"),
+    ("Order", "timeline"): Size(100, "first"),
     ("OrderLine", "eligibility"): Size(6, "actions"),
     ("SubscriptionContract", "eligibility"): Size(6, "actions"),
 }
@@ -64,6 +65,7 @@ _WEIGHTS: Final[Mapping[tuple[str, str], int]] = {
     ("Customer", "stats"): 10,
     ("Customer", "returns"): 5,
     ("Order", "customer"): 2,
+    ("Order", "timeline"): 5,
     ("Order", "subscriptions"): 2,
     ("SubscriptionContract", "customer"): 2,
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import strawberry
 
-from schema.access import CUSTOMERS_READ, PRODUCTS_READ, SUBSCRIPTIONS_READ, Masked, NeedsScope, for_staff
+from schema.access import ACTIONS_READ, CUSTOMERS_READ, PRODUCTS_READ, SUBSCRIPTIONS_READ, Masked, NeedsScope, for_staff
 from schema.context import Info
 from schema.emails import Email
 from schema.ids import parse_id
@@ -32,6 +32,7 @@ from schema.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from schema.actions import TimelineEntry
     from schema.customer import Customer
     from schema.subscription import SubscriptionContract
 
@@ -234,6 +235,18 @@ class Order(Parted, Node):
         if self.alone:
             return None
         return cast("list[SubscriptionContract] | None", info.context.loaders.order_subscriptions(self, info))
+
+    @strawberry.field(
+        description="What happened at the store, what was decided and who agreed, in one list; newest first. Null on "
+        "what `lookupOrder` found for a caller below VERIFIED.",
+        extensions=[NeedsScope(ACTIONS_READ)],
+    )
+    def timeline(
+        self, info: Info, first: int = 20
+    ) -> list[Annotated[TimelineEntry, strawberry.lazy("schema.actions")]] | None:
+        if self.alone:
+            return None
+        return cast("list[TimelineEntry] | None", info.context.reads.timeline(self, first))
 
     @strawberry.field(
         description="Every action a button could offer, each with its next step and the why-not. "

@@ -81,6 +81,20 @@ export type ActionKind =
   | 'RESUME_SUBSCRIPTION'
   | 'RETURN_ORDER';
 
+/** What a person found out about an action whose outcome the gateway could not. */
+export type ActionOutcome =
+  | 'DID_NOT_HAPPEN'
+  | 'HAPPENED';
+
+/** What an action came to, whatever kind it is; its target is read fresh. */
+export type ActionPayload = ActionResult & {
+  __typename?: 'ActionPayload';
+  action?: Maybe<Action>;
+  problem?: Maybe<Problem>;
+  /** True where this key was used before and nothing was done again. */
+  replayed: Scalars['Boolean']['output'];
+};
+
 /** What was asked for, typed; shown to the approver and to the asker. */
 export type ActionRequest = {
   __typename?: 'ActionRequest';
@@ -253,7 +267,8 @@ export type ConflictKind =
   | 'ALREADY_DONE'
   | 'FACTS_CHANGED'
   | 'IN_PROGRESS'
-  | 'KEY_REUSED_WITH_DIFFERENT_INPUT';
+  | 'KEY_REUSED_WITH_DIFFERENT_INPUT'
+  | 'PREVIEW_REQUIRED';
 
 /** One customer, by e-mail address, for whom somebody is to speak. */
 export type CreateCustomerSessionInput = {
@@ -508,6 +523,13 @@ export type HealthStatus =
   | 'DOWN'
   | 'OK';
 
+/** How a return that is held here moves on. */
+export type HeldReturnStep =
+  | 'CANCELLED'
+  | 'CLOSED'
+  | 'IN_TRANSIT'
+  | 'RECEIVED';
+
 /** The caller is not surely enough known for this. */
 export type IdentityInsufficient = Problem & {
   __typename?: 'IdentityInsufficient';
@@ -604,16 +626,28 @@ export type MoneyPair = {
 /** Every write is one caller's intent under its own idempotency key, decided by policy first. */
 export type Mutation = {
   __typename?: 'Mutation';
+  /** A person with the right role, who is not the asker, agrees to a waiting action. It is decided again on fresh facts, and then runs under its first key. */
+  approveAction: ActionPayload;
   /** Cancel a whole order, if the merchant's policy allows it. */
   cancelOrder: CancelOrderPayload;
   /** End a subscription. */
   cancelSubscription: SubscriptionPayload;
+  /** Do exactly what a preview showed: the token is its own key, used once. It takes the scope and the assurance of the action inside it, and answers FACTS_CHANGED where things are no longer as shown. */
+  confirm: ActionPayload;
   /** Trade a backend's key for a token bound to one customer: what a widget or a model is given. */
   createCustomerSession: CustomerSession;
+  /** Let a return that is held here (`heldBy: GATEWAY`) move on. Its refund is `refundOrder` with `returnId`, which closes it. */
+  moveReturn: ReturnPayload;
   /** Let a subscription rest; some stores need the day on which it goes on. */
   pauseSubscription: SubscriptionPayload;
+  /** Pay money back, never more than is left of what was captured. `moneyMoved` on the refund says whether anything was really paid. */
+  refundOrder: RefundOrderPayload;
+  /** A person with the right role, who is not the asker, turns a waiting action down. */
+  rejectAction: ActionPayload;
   /** Send a one-time code to the address this session is bound to. The answer is the same, and takes as long, whatever address is given. */
   requestProof: ProofRequested;
+  /** A person who has looked at the store says what came of an action that is UNKNOWN. */
+  resolveAction: ActionPayload;
   /** Let a paused subscription go on. */
   resumeSubscription: SubscriptionPayload;
   /** Send goods of an order back, if the merchant's policy allows it. */
@@ -622,6 +656,13 @@ export type Mutation = {
   revokeCustomerSession: SessionRevoked;
   /** Give the code back: the answer is this session as VERIFIED, under a new token. */
   verifyProof: CustomerSession;
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationApproveActionArgs = {
+  id: Scalars['ID']['input'];
+  note?: InputMaybe<Scalars['String']['input']>;
 };
 
 
@@ -640,8 +681,21 @@ export type MutationCancelSubscriptionArgs = {
 
 
 /** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationConfirmArgs = {
+  token: Scalars['String']['input'];
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
 export type MutationCreateCustomerSessionArgs = {
   input: CreateCustomerSessionInput;
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationMoveReturnArgs = {
+  id: Scalars['ID']['input'];
+  to: HeldReturnStep;
 };
 
 
@@ -653,8 +707,30 @@ export type MutationPauseSubscriptionArgs = {
 
 
 /** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationRefundOrderArgs = {
+  idempotencyKey: Scalars['String']['input'];
+  input: RefundOrderInput;
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationRejectActionArgs = {
+  id: Scalars['ID']['input'];
+  note: Scalars['String']['input'];
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
 export type MutationRequestProofArgs = {
   email: Scalars['String']['input'];
+};
+
+
+/** Every write is one caller's intent under its own idempotency key, decided by policy first. */
+export type MutationResolveActionArgs = {
+  id: Scalars['ID']['input'];
+  note: Scalars['String']['input'];
+  outcome: ActionOutcome;
 };
 
 
@@ -759,6 +835,8 @@ export type Order = Node & {
   subscriptions?: Maybe<Array<SubscriptionContract>>;
   /** Staff only. */
   tags?: Maybe<Array<Scalars['String']['output']>>;
+  /** What happened at the store, what was decided and who agreed, in one list; newest first. Null on what `lookupOrder` found for a caller below VERIFIED. */
+  timeline?: Maybe<Array<TimelineEntry>>;
   totals: OrderTotals;
   updatedAt?: Maybe<Scalars['DateTime']['output']>;
 };
@@ -768,6 +846,12 @@ export type Order = Node & {
 export type OrderEligibilityArgs = {
   actions?: InputMaybe<Array<ActionKind>>;
   assuming?: InputMaybe<RequestAssumption>;
+};
+
+
+/** An order, wherever it lives. */
+export type OrderTimelineArgs = {
+  first?: Scalars['Int']['input'];
 };
 
 /** Orders of one or more stores, newest first. */
@@ -967,18 +1051,23 @@ export type PolicyVersion = {
 export type Preview = {
   __typename?: 'Preview';
   decision?: Maybe<Decision>;
+  /** After that the token is of no use. */
+  expiresAt?: Maybe<Scalars['DateTime']['output']>;
   problem?: Maybe<Problem>;
   quote?: Maybe<Quote>;
   summary: Scalars['String']['output'];
+  /** `confirm` turns it into exactly this, once; null where that would be refused. */
+  token?: Maybe<Scalars['String']['output']>;
 };
 
 /** Exactly one action to try. */
 export type PreviewInput =
-  { cancelOrder: CancelOrderInput; cancelSubscription?: never; pauseSubscription?: never; resumeSubscription?: never; returnOrder?: never; }
-  |  { cancelOrder?: never; cancelSubscription: CancelSubscriptionInput; pauseSubscription?: never; resumeSubscription?: never; returnOrder?: never; }
-  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription: PauseSubscriptionInput; resumeSubscription?: never; returnOrder?: never; }
-  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription?: never; resumeSubscription: ResumeSubscriptionInput; returnOrder?: never; }
-  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription?: never; resumeSubscription?: never; returnOrder: ReturnOrderInput; };
+  { cancelOrder: CancelOrderInput; cancelSubscription?: never; pauseSubscription?: never; refundOrder?: never; resumeSubscription?: never; returnOrder?: never; }
+  |  { cancelOrder?: never; cancelSubscription: CancelSubscriptionInput; pauseSubscription?: never; refundOrder?: never; resumeSubscription?: never; returnOrder?: never; }
+  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription: PauseSubscriptionInput; refundOrder?: never; resumeSubscription?: never; returnOrder?: never; }
+  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription?: never; refundOrder: RefundOrderInput; resumeSubscription?: never; returnOrder?: never; }
+  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription?: never; refundOrder?: never; resumeSubscription: ResumeSubscriptionInput; returnOrder?: never; }
+  |  { cancelOrder?: never; cancelSubscription?: never; pauseSubscription?: never; refundOrder?: never; resumeSubscription?: never; returnOrder: ReturnOrderInput; };
 
 /** Why something did not happen, or not yet. */
 export type Problem = {
@@ -1254,6 +1343,35 @@ export type RefundLine = {
   restocked?: Maybe<Scalars['Boolean']['output']>;
 };
 
+export type RefundLineInput = {
+  lineId: Scalars['ID']['input'];
+  quantity: Scalars['Int']['input'];
+};
+
+/** Lines, shipping, or both; or else an amount that stands for itself. Amounts are in the currency the customer paid in, which currencyCode repeats. */
+export type RefundOrderInput = {
+  amount?: InputMaybe<Scalars['Decimal']['input']>;
+  currencyCode: Scalars['CurrencyCode']['input'];
+  destination?: RefundChoice;
+  lines?: InputMaybe<Array<RefundLineInput>>;
+  orderId: Scalars['ID']['input'];
+  reason: Scalars['String']['input'];
+  /** A return held here that this pays for: it is closed with the refund. */
+  returnId?: InputMaybe<Scalars['ID']['input']>;
+  /** Pay back what is left of the shipping as well. */
+  shipping?: Scalars['Boolean']['input'];
+};
+
+export type RefundOrderPayload = ActionResult & {
+  __typename?: 'RefundOrderPayload';
+  action?: Maybe<Action>;
+  order?: Maybe<Order>;
+  problem?: Maybe<Problem>;
+  refund?: Maybe<Refund>;
+  /** True where this key was used before and nothing was done again. */
+  replayed: Scalars['Boolean']['output'];
+};
+
 /** How far a refund has come. */
 export type RefundStatus =
   | 'COMPLETED'
@@ -1364,6 +1482,13 @@ export type ReturnOrderPayload = ActionResult & {
   quote?: Maybe<Quote>;
   /** True where this key was used before and nothing was done again. */
   replayed: Scalars['Boolean']['output'];
+  returnRecord?: Maybe<Return>;
+};
+
+/** A return that is held here, as it stands now. */
+export type ReturnPayload = {
+  __typename?: 'ReturnPayload';
+  problem?: Maybe<Problem>;
   returnRecord?: Maybe<Return>;
 };
 
@@ -1565,6 +1690,18 @@ export type TimeBasis =
   | 'FULFILLED'
   | 'NEXT_BILLING'
   | 'ORDERED';
+
+/** Something that happened to an order: at the store, in the policy, or to an action. */
+export type TimelineEntry = {
+  __typename?: 'TimelineEntry';
+  action?: Maybe<Action>;
+  actor?: Maybe<Actor>;
+  at: Scalars['DateTime']['output'];
+  /** A stable word: ORDER_PLACED, SHIPPED, DELIVERED, RETURN_REQUESTED, REFUNDED, ORDER_CANCELLED, ACTION_DECIDED, ACTION_APPROVED, ACTION_SUCCEEDED and so on. */
+  kind: Scalars['String']['output'];
+  /** One sentence for people; no names and no addresses. */
+  text: Scalars['String']['output'];
+};
 
 /** This store cannot do it at all. */
 export type Unsupported = Problem & {

@@ -80,7 +80,7 @@ def test_every_mutation_prints_a_scope(api: Schema) -> None:
     mutation = api._schema.mutation_type
     assert mutation is not None
     for name in mutation.fields:
-        assert re.search(rf"^  {name}\(.*@requiresScopes\(scopes: \[\[", api.as_str(), re.MULTILINE), name
+        assert re.search(rf"^  {name}\(.*@requiresScopes\(scopes: \[\s*\[", api.as_str(), re.MULTILINE), name
 
 
 def mutations(api: Schema) -> dict[str, FieldDefinitionNode]:
