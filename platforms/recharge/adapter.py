@@ -24,6 +24,9 @@ from platforms.base import (
     Person,
     Platform,
     Probe,
+    RefundAsk,
+    RefundOrder,
+    RefundSum,
     Request,
     ResumeSubscription,
     Row,
@@ -37,11 +40,12 @@ from platforms.recharge import mapping, wire
 from platforms.secrets import SecretText
 from platforms.transport import Budget, Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
-from schema.emails import Email, same_email
-from schema.parts import SubscriptionParts
+from schema.emails import Email, email_or_none, same_email
+from schema.order import Order
+from schema.parts import OrderParts, SubscriptionParts
 from schema.provenance import RateBudget, Source, StoreHealth
 from schema.subscription import Subscription
-from schema.vocabulary import ActionKind, SubscriptionStatus
+from schema.vocabulary import ActionKind, RefundChoice, SubscriptionStatus
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
@@ -84,15 +88,45 @@ class _Listed(Protocol[R_co]):
 
 
 class Recharge(Platform):
-    """Subscriptions and the charges behind them. Orders and products are the shop's; Recharge has billing records."""
+    """Subscriptions and the charges behind them. Orders and products are the shop's; Recharge has billing records,
+    which are read by id only, so that nobody's list shows an order twice."""
 
     name = "Recharge"
     Config = RechargeConfig
     api_version = wire.API_VERSION
     keeps_pauses = False
     pause_needs_until = True
-    never_known: ClassVar[frozenset[str]] = frozenset({"customer.segments", "customer.tags", "subscription.min_cycles"})
+    owners_cost_a_call: ClassVar[bool] = True
+    # An order here is what was billed: the goods, their parcels and what they are is known to the shop.
+    never_known: ClassVar[frozenset[str]] = frozenset(
+        {
+            "customer.segments",
+            "customer.tags",
+            "line.days_since_delivery",
+            "line.days_since_fulfillment",
+            "line.delivered",
+            "line.delivered_at",
+            "line.delivered_estimated",
+            "line.final_sale",
+            "line.fulfilled",
+            "line.fulfilled_at",
+            "line.refundable",
+            "line.requires_shipping",
+            "line.returnable",
+            "line.tags",
+            "line.type",
+            "line.vendor",
+            "order.delivered_at",
+            "order.disputed",
+            "order.fulfilled_at",
+            "subscription.min_cycles",
+        }
+    )
     caveats: ClassVar[Mapping[ActionKind, str]] = {
+        ActionKind.REFUND_ORDER: (
+            "Recharge pays back an amount of a charge it took itself, not lines, and tells only the sum of a charge's "
+            "refunds: each charge is paid back once."
+        ),
         ActionKind.PAUSE_SUBSCRIPTION: (
             "Recharge has no pause: the next charge is moved to the day the pause ends, so an end must be given."
         ),
@@ -102,6 +136,7 @@ class Recharge(Platform):
         ),
     }
     scopes: ClassVar[Mapping[ActionKind, tuple[str, ...]]] = {
+        ActionKind.REFUND_ORDER: wire.REFUND_SCOPES,
         ActionKind.PAUSE_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
         ActionKind.RESUME_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
         ActionKind.CANCEL_SUBSCRIPTION: (wire.WRITE_SUBSCRIPTIONS,),
@@ -175,6 +210,40 @@ class Recharge(Platform):
             for row in await self._by_id(ids, wire.customers_by_id, wire.CustomerPage, wire.READ_CUSTOMERS)
             if str(row.id) in wanted
         }
+
+    async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
+        """Billing records: one call, and at once one for their charges and one for the customers behind them."""
+        wanted = frozenset(ids)
+        rows = await self._by_id(ids, wire.orders_by_id, wire.OrderPage, wire.READ_ORDERS)
+        shown = sorted((row for row in rows if str(row.id) in wanted), key=lambda row: row.id)
+        charges, profiles = await asyncio.gather(
+            self._charges(shown),
+            self.profiles_by_id(
+                [str(row.customer.id) for row in shown if row.customer and row.customer.id is not None]
+            ),
+        )
+        home = self._home()
+        found = {}
+        for row in shown:
+            record = profiles.get(str(row.customer.id)) if row.customer else None
+            # A record that is gone leaves the address on the order.
+            owner = record.owner if record else email_or_none(row.customer.email if row.customer else None)
+            charge = row.charge.id if row.charge else None
+            raw: dict[str, object] = {"charge": charge, "external_order_id": mapping.external(row.external_order_id)}
+            source = self.source(str(row.id), raw=raw)
+            try:
+                made = mapping.order(row, charges.get(str(charge)), source, home, parts, owner)
+            except Unreadable as error:
+                error.store = self.config.id
+                raise
+            found[str(row.id)] = made
+        return found
+
+    async def _charges(self, rows: Iterable[wire.OrderRow]) -> Mapping[str, wire.ChargeRow]:
+        """The charges that orders were billed with, by id."""
+        ids = [str(row.charge.id) for row in rows if row.charge and row.charge.id is not None]
+        found = await self._by_id(ids, wire.charges_by_id, wire.ChargePage, wire.READ_ORDERS)
+        return {str(charge.id): charge for charge in found if str(charge.id) in ids}
 
     async def subscriptions(self, ids: Sequence[str], parts: SubscriptionParts) -> Mapping[str, Subscription]:
         rows = await self._subscription_rows(ids)
@@ -309,6 +378,90 @@ class Recharge(Platform):
 
     # ------------------------------------------------------------------------------------------------ writes
 
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        raise self._not_lines()
+
+    async def refund_order(self, request: RefundOrder) -> Outcome:
+        """Pay an amount of the order's charge back, if nothing of it was paid back before.
+
+        Recharge has no key against a second payment, no place for a mark, and tells only the sum of a charge's refunds.
+        So a charge is paid back once: its sum is looked at just before, and tells afterwards what came of it.
+        """
+        if request.destination is not RefundChoice.ORIGINAL_PAYMENT:
+            raise Unsupported(
+                "Recharge pays back to the payment of the charge only.",
+                action=ActionKind.REFUND_ORDER,
+                store=self.config.id,
+            )
+        if request.lines or request.shipping is not None:
+            raise self._not_lines()
+        try:
+            row, charge = await self._charge_of(request.order)
+        except PlatformError as error:
+            error.not_executed = True
+            raise
+        self._must_be_payable(request, row, charge)
+        amount = request.amount.amount
+        call = wire.refund(self._headers, charge.id, f"{amount:f}")
+
+        def read(reply: Reply) -> None:
+            now = decode(wire.OneCharge, reply, call.operation).charge
+            if now.id != charge.id or now.total_refunds != amount:
+                raise Unreadable("Recharge answered success, but the charge does not show the refund")
+
+        await self._transport.send(call, read=read, judge=partial(wire.judge, scopes=wire.REFUND_SCOPES))
+        return Done(str(charge.id))
+
+    def _must_be_payable(self, request: RefundOrder, row: wire.OrderRow, charge: wire.ChargeRow) -> None:
+        """Raises `Refused` where the money is not Recharge's to give back, or where it could be given back twice."""
+        currency = charge.currency or request.order.totals.total.presentment.currency_code
+        match mapping.through_the_shop(row):
+            case True:
+                raise self._no("The shop took this money, not Recharge: pay back the shop's own order.")
+            case None:
+                raise self._no("Recharge does not tell who took this money: pay it back there.")
+        if request.amount.currency_code != currency:
+            raise self._no(f"The charge was in {currency}.")
+        if charge.status not in mapping.TAKEN:
+            raise self._no(f"Nothing was taken by this charge: it is {charge.status}.")
+        if charge.total_refunds:
+            raise self._no("Something of this charge was paid back before; Recharge tells no more. Go on there.")
+        if request.amount.amount != round(request.amount.amount, -int(charge.total_price.as_tuple().exponent)):
+            raise self._no("The amount has more digits than the charge.")
+        if request.amount.amount > charge.total_price:
+            raise self._no("The charge was for less than is asked for.")
+
+    def _not_lines(self) -> Unsupported:
+        return Unsupported(
+            "Recharge pays back amounts, not lines: ask for an amount.",
+            action=ActionKind.REFUND_ORDER,
+            store=self.config.id,
+        )
+
+    async def _charge_of(self, order: Order) -> tuple[wire.OrderRow, wire.ChargeRow]:
+        """An order and its charge as they are now. Raises `Unreadable` where one of them is not there."""
+        native = order.source.native_id
+        rows = await self._by_id([native], wire.orders_by_id, wire.OrderPage, wire.READ_ORDERS)
+        row = next((row for row in rows if str(row.id) == native), None)
+        charge = next(iter((await self._charges([row])).values()), None) if row else None
+        if row is None or charge is None:
+            raise Unreadable("the charge of the order can no longer be read", store=self.config.id)
+        return row, charge
+
+    async def _refunded_by(self, request: RefundOrder) -> Done | None:
+        """By the charge's sum, which was nothing when the refund was sent. Another sum than ours is for a person."""
+        if request.refunds_before:
+            return None  # then it was never sent
+        _, charge = await self._charge_of(request.order)
+        if not charge.total_refunds:
+            return None
+        if charge.total_refunds != request.amount.amount:
+            raise Unreadable(
+                "another sum than ours was paid back of the charge; whether ours is in it is not told",
+                store=self.config.id,
+            )
+        return Done(str(charge.id))
+
     async def pause_subscription(self, request: PauseSubscription) -> Outcome:
         """Move the next charge to `until`. Refused without a call: a day that has come, one before the present next
         charge (the customer would pay sooner), and a subscription that has ended (Recharge would answer success and
@@ -360,8 +513,10 @@ class Recharge(Platform):
 
     async def happened(self, request: Request, since: datetime) -> Done | None:
         """By reading the subscription. A resume has happened once the next charge is no longer the one it had."""
+        if isinstance(request, RefundOrder):
+            return await self._refunded_by(request)
         if not isinstance(request, PauseSubscription | ResumeSubscription | CancelSubscription):
-            raise Unsupported(f"{self.name} has no orders to change.", store=self.config.id)
+            raise Unsupported(f"{self.name} cancels and takes back no orders.", store=self.config.id)
         rows = await self._subscription_rows([request.subscription.source.native_id])
         if not rows:
             return None

@@ -6,17 +6,41 @@ import calendar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from decimal import Decimal
 
 from platforms.errors import Unreadable
-from platforms.recharge.wire import Count, CustomerRow, External, Flag, OrderRow, SubscriptionRow
+from platforms.recharge.wire import (
+    AddressOfOrder,
+    ChargeRow,
+    Count,
+    CustomerRow,
+    External,
+    Flag,
+    LineItem,
+    OrderRow,
+    SubscriptionRow,
+)
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
 from schema.ids import make_id
-from schema.order import ProductRef
+from schema.order import LineQuantity, Order, OrderLine, OrderTotals, ProductRef
+from schema.parts import NOT_LOADED, OrderParts
 from schema.provenance import Source
+from schema.returns import Refund
+from schema.scalars import CountryCode
 from schema.subscription import OrderRef, ProfileRef, Subscription, SubscriptionLine
-from schema.values import Interval, Money
-from schema.vocabulary import IntervalUnit, SubscriptionStatus
+from schema.values import Address, Interval, Money, MoneyPair
+from schema.vocabulary import (
+    FulfillmentStatus,
+    IntervalUnit,
+    MoneyMoved,
+    OrderReturnStatus,
+    OrderStatus,
+    PaymentStatus,
+    RefundDestination,
+    RefundStatus,
+    SubscriptionStatus,
+)
 
 # https://developer.rechargepayments.com/2021-11/subscriptions/subscription_object ("status")
 STATUS: Mapping[str, SubscriptionStatus] = {
@@ -24,6 +48,30 @@ STATUS: Mapping[str, SubscriptionStatus] = {
     "cancelled": SubscriptionStatus.CANCELLED,
     "expired": SubscriptionStatus.EXPIRED,
 }
+
+# https://developer.rechargepayments.com/2021-11/orders ("status"): how far the billing is. A success was handed to the
+# shop; what became of its goods is known there.
+ORDER_STATUS: Mapping[str, OrderStatus] = {
+    "success": OrderStatus.COMPLETED,
+    "error": OrderStatus.FAILED,
+    "queued": OrderStatus.PENDING,
+    "pending_charge_status": OrderStatus.PENDING,
+    "cancelled": OrderStatus.CANCELLED,
+}
+
+# https://developer.rechargepayments.com/2021-11/charges ("status")
+PAYMENT_STATUS: Mapping[str, PaymentStatus] = {
+    "success": PaymentStatus.PAID,
+    "partially_refunded": PaymentStatus.PARTIALLY_REFUNDED,
+    "refunded": PaymentStatus.REFUNDED,
+    "error": PaymentStatus.FAILED,
+    "queued": PaymentStatus.PENDING,
+    "pending": PaymentStatus.PENDING,
+    "pending_manual_payment": PaymentStatus.PENDING,
+    "skipped": PaymentStatus.VOIDED,
+}
+#: Statuses of a charge whose money was taken.
+TAKEN = frozenset({"success", "partially_refunded", "refunded"})
 
 #: A single extra item of a next charge; it lives in the same list and is no subscription.
 ONETIME = "onetime"
@@ -186,6 +234,130 @@ def subscriptions_in(order: OrderRow) -> frozenset[str]:
         for item in order.line_items
         if item.purchase_item_type == "subscription" and item.purchase_item_id is not None
     )
+
+
+def order(
+    row: OrderRow, charge: ChargeRow | None, source: Source, home: Home, parts: OrderParts, owner: Email | None
+) -> Order:
+    """A billing record as an order. `charge` is what was taken for it; None where it cannot be read."""
+    currency = row.currency or home.currency
+    if row.total_price is None:
+        raise Unreadable("the order has no total_price")
+    refunded = charge.total_refunds if charge else Decimal(0)
+    # A prepaid charge pays several orders: what can be given back is the charge's.
+    left = charge.total_price - refunded if charge and charge.status in TAKEN else Decimal(0)
+    native = str(row.id)
+    wanted = parts & (OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS)
+    number = external(row.external_order_number)
+    made = Order(
+        id=make_id("Order", home.store, native),
+        source=source,
+        number=number.removeprefix("#") if number else native,
+        status=ORDER_STATUS.get(row.status or "", OrderStatus.UNKNOWN),
+        payment_status=PAYMENT_STATUS.get(charge.status, PaymentStatus.UNKNOWN) if charge else PaymentStatus.UNKNOWN,
+        fulfillment_status=FulfillmentStatus.UNKNOWN,
+        return_status=OrderReturnStatus.NONE,
+        native_status=f"{row.status or '-'} {charge.status if charge else '-'}",
+        placed_at=row.created_at.astimezone(UTC),
+        updated_at=row.updated_at.astimezone(UTC) if row.updated_at else None,
+        totals=OrderTotals(
+            subtotal=_same(row.subtotal_price if row.subtotal_price is not None else row.total_price, currency),
+            total=_same(row.total_price, currency),
+            refunded=_same(refunded, currency),
+            refundable=_same(max(left, Decimal(0)), currency),
+            discount=None if row.total_discounts is None else _same(row.total_discounts, currency),
+            shipping=_same(sum((one.price or Decimal(0) for one in row.shipping_lines), Decimal(0)), currency),
+            tax=None if row.total_tax is None else _same(row.total_tax, currency),
+        ),
+        email=(row.customer.email or None) if row.customer else None,
+        lines=[_order_line(one, at, native, currency, home) for at, one in enumerate(row.line_items, 1)]
+        if wanted
+        else NOT_LOADED,
+        owner=owner,
+        customer_native_id=str(row.customer.id) if row.customer and row.customer.id is not None else None,
+        shipping_country=row.shipping_address.country_code if row.shipping_address else None,
+        channel=row.type,
+    )
+    if OrderParts.ADDRESSES in parts:
+        made.shipping_address = address(row.shipping_address)
+        made.billing_address = address(row.billing_address)
+    if OrderParts.STATUS_URL in parts:
+        made.status_url = None
+    if OrderParts.FULFILLMENTS in parts:
+        made.fulfillments = None  # the shop knows
+    if OrderParts.RETURNS in parts:
+        made.returns = []
+    if OrderParts.REFUNDS in parts:
+        made.refunds = None if charge is None else _refunds(charge, native, currency, home)
+    return made
+
+
+def _same(amount: Decimal, currency: str) -> MoneyPair:
+    return MoneyPair.same(amount, currency)
+
+
+def _refunds(charge: ChargeRow, order: str, currency: str, home: Home) -> list[Refund]:
+    """All that was paid back of a charge, as one: Recharge tells the sum and no more."""
+    if not charge.total_refunds:
+        return []
+    return [
+        Refund(
+            id=make_id("Refund", home.store, order, str(charge.id)),
+            status=RefundStatus.COMPLETED,
+            amount=_same(charge.total_refunds, currency),
+            destination=RefundDestination.ORIGINAL_PAYMENT,
+            money_moved=MoneyMoved.YES if charge.status in TAKEN else MoneyMoved.UNKNOWN,
+            created_at=charge.updated_at.astimezone(UTC),
+        )
+    ]
+
+
+def _order_line(row: LineItem, at: int, order: str, currency: str, home: Home) -> OrderLine:
+    """A line by its place: an item of a charge has no id of its own."""
+    if row.unit_price is None:
+        raise Unreadable("a line of the order has no unit_price")
+    total = row.total_price if row.total_price is not None else row.unit_price * row.quantity
+    product = external(row.external_product_id)
+    return OrderLine(
+        id=make_id("OrderLine", home.store, order, str(at)),
+        title=row.title or row.sku or "",
+        quantity=LineQuantity(ordered=row.quantity, current=row.quantity, returned=0),
+        unit_price=_same(row.unit_price, currency),
+        total=_same(total, currency),
+        is_gift_card=False,
+        native_id=str(at),
+        variant_title=row.variant_title or None,
+        sku=row.sku or None,
+        product_ref=(
+            ProductRef(home.shop, product, external(row.external_variant_id)) if home.shop and product else None
+        ),
+    )
+
+
+def address(row: AddressOfOrder | None) -> Address | None:
+    if row is None:
+        return None
+    names = [name for name in (row.first_name, row.last_name) if name]
+    return Address(
+        name=" ".join(names) or None,
+        company=row.company or None,
+        line1=row.address1 or None,
+        line2=row.address2 or None,
+        city=row.city or None,
+        region=row.province or None,
+        postal_code=row.zip or None,
+        country_code=CountryCode(row.country_code) if row.country_code else None,
+        phone=row.phone or None,
+    )
+
+
+def through_the_shop(row: OrderRow) -> bool | None:
+    """Whether the money was taken by the shop's own checkout, where it is to be given back; None: it is not told.
+
+    The names beyond Shopify's own are not known (unverified).
+    """
+    name = (row.charge.payment_processor_name if row.charge else None) or ""
+    return name.lower().startswith("shopify") if name else None
 
 
 # ------------------------------------------------------------------------------------------------ values

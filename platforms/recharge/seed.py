@@ -148,12 +148,20 @@ def seed(now: datetime) -> State:
             "updated_at": instant(created),
         }
 
-    def order(id: int, who: Body, what: Body, shop_order: str, number: str | None, created: float) -> Body:
+    def order(
+        id: int,
+        who: Body,
+        what: Body,
+        shop_order: str,
+        number: str | None,
+        created: float,
+        processor: str = "shopify_payments",
+    ) -> Body:
         return charged(id, who, what, created, "checkout") | {
             "charge": {
                 "id": id + 110000,
                 "external_transaction_id": {"payment_processor": f"4311{id}"},
-                "payment_processor_name": "shopify_payments",
+                "payment_processor_name": processor,
                 "status": "success",
             },
             "external_cart_token": None,
@@ -183,13 +191,33 @@ def seed(now: datetime) -> State:
         "external_transaction_id": {"payment_processor": None},
         "processed_at": None,
     }
+    # Dan bought on Recharge's own checkout, which takes the money itself.
+    orders = (
+        order(660001, ada, adas, "450789003", "1003", 36),
+        order(660002, cleo, cleos, "450789006", "1006", 6),
+        order(660003, dan, dans, "450700000", None, 70, "stripe"),
+    )
+
+    def charge(of: Body, who: Body, what: Body, created: float) -> Body:
+        """What an order was billed with."""
+        return charged(of["charge"]["id"], who, what, created, "checkout") | {
+            "status": "success",
+            "payment_processor": of["charge"]["payment_processor_name"],
+            "external_order_id": of["external_order_id"],
+            "external_transaction_id": of["charge"]["external_transaction_id"],
+            "orders_count": 1,
+            "scheduled_at": day(created),
+        }
+
+    charges = (
+        charge(orders[0], ada, adas, 36),
+        charge(orders[1], cleo, cleos, 6),
+        charge(orders[2], dan, dans, 70),
+        failed,
+    )
     return State(
         customers={row["id"]: row for row in (ada, cleo, dan)},
         subscriptions={row["id"]: row for row in (adas, cleos, dans)},
-        orders={
-            660001: order(660001, ada, adas, "450789003", "1003", 36),
-            660002: order(660002, cleo, cleos, "450789006", "1006", 6),
-            660003: order(660003, dan, dans, "450700000", None, 70),
-        },
-        charges={880003: failed},
+        orders={row["id"]: row for row in orders},
+        charges={row["id"]: row for row in charges},
     )

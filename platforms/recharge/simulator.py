@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
@@ -21,7 +22,14 @@ Body: TypeAlias = dict[str, Any]
 TOKEN = "sandbox-recharge-token"
 #: What a store of the sandbox is configured with.
 CREDENTIALS: Mapping[str, str] = {"token": TOKEN}
-SCOPES = ("read_customers", "read_orders", "read_subscriptions", "write_orders", "write_subscriptions")
+SCOPES = (
+    "read_customers",
+    "read_orders",
+    "read_subscriptions",
+    "write_orders",
+    "write_payment_methods",
+    "write_subscriptions",
+)
 
 #: How long a change stays unseen that was made without `commit`.
 REGENERATION = timedelta(seconds=5)
@@ -144,6 +152,10 @@ class Simulator:
             case "GET", ["subscriptions", id]:
                 self._may("read_subscriptions")
                 return {"subscription": self._subscription(id)}
+            case "POST", ["charges", id, "refund"]:
+                self._may("write_orders")
+                self._may("write_payment_methods")
+                return self._refund(id, received.body)
             case "POST", ["subscriptions", id, "set_next_charge_date"]:
                 return self._set_next_charge_date(self._writable(id), received)
             case "POST", ["subscriptions", id, "cancel"]:
@@ -206,6 +218,31 @@ class Simulator:
             self.events.append(("subscription/paused", row["id"]))
         self.events.append(("subscription/updated", row["id"]))
         return {"subscription": copy.deepcopy(row)}
+
+    def _refund(self, id: str, body: Any) -> Body:
+        """Pays back as often as it is asked, until nothing is left. The answer and the texts are unverified."""
+        charge = self.state.charges.get(int(id) if id.isdecimal() else -1)
+        if charge is None:
+            raise Refusal(404, {"errors": "Not Found"})
+        try:
+            amount = Decimal(body["amount"])
+        except (KeyError, TypeError, ArithmeticError):
+            raise Refusal(422, {"errors": {"amount": ["Not a valid amount."]}}) from None
+        if charge["status"] not in ("success", "partially_refunded"):
+            raise Refusal(422, {"errors": "Only processed charges can be refunded"})
+        refunded = Decimal(charge["total_refunds"]) + amount
+        if amount <= 0 or refunded > Decimal(charge["total_price"]):
+            raise Refusal(422, {"errors": {"amount": ["Amount is more than can be refunded."]}})
+        charge |= {
+            "total_refunds": f"{refunded:.2f}",
+            "status": "refunded" if refunded == Decimal(charge["total_price"]) else "partially_refunded",
+            "updated_at": _stamp(self.clock()),
+        }
+        for order in self.state.orders.values():
+            if order["charge"]["id"] == charge["id"]:
+                order["charge"]["status"] = charge["status"]
+                order["total_refunds"] = charge["total_refunds"]
+        return {"charge": copy.deepcopy(charge)}
 
     def _cancel(self, row: Body, body: Any) -> Body:
         reason = body.get("cancellation_reason") if isinstance(body, dict) else None
@@ -270,6 +307,9 @@ class Simulator:
                     for mate in mates
                     if mate["next_charge_scheduled_at"] == scheduled
                 ],
+                "total_price": "0.00",
+                "total_refunds": "0.00",
+                "updated_at": _stamp(self.clock()),
             }
         self.state.charges = kept
 

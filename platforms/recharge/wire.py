@@ -29,7 +29,11 @@ MAX_PAGE = 250
 READ_CUSTOMERS = "read_customers"
 READ_ORDERS = "read_orders"
 READ_SUBSCRIPTIONS = "read_subscriptions"
+WRITE_ORDERS = "write_orders"
+WRITE_PAYMENT_METHODS = "write_payment_methods"
 WRITE_SUBSCRIPTIONS = "write_subscriptions"
+#: What a refund needs in this version; 2021-01 has `write_payments` in place of the second.
+REFUND_SCOPES = (WRITE_ORDERS, WRITE_PAYMENT_METHODS)
 
 # ------------------------------------------------------------------------------------------------ what is read
 #
@@ -94,14 +98,41 @@ class LineItem(msgspec.Struct):
     purchase_item_id: int | str | None = None
     #: subscription or onetime
     purchase_item_type: str | None = None
+    title: str | None = None
+    variant_title: str | None = None
+    sku: str | None = None
+    quantity: int = 1
+    unit_price: Decimal | None = None
+    total_price: Decimal | None = None
+    external_product_id: External | None = None
+    external_variant_id: External | None = None
 
 
 class ChargeOfOrder(msgspec.Struct):
     id: int | str | None = None
+    payment_processor_name: str | None = None
 
 
 class CustomerOfOrder(msgspec.Struct):
     id: int | None = None
+    email: str | None = None
+
+
+class AddressOfOrder(msgspec.Struct):
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    province: str | None = None
+    zip: str | None = None
+    country_code: str | None = None
+    phone: str | None = None
+
+
+class ShippingLine(msgspec.Struct):
+    price: Decimal | None = None
 
 
 class OrderRow(msgspec.Struct):
@@ -115,6 +146,31 @@ class OrderRow(msgspec.Struct):
     customer: CustomerOfOrder | None = None
     charge: ChargeOfOrder | None = None
     external_order_id: External | None = None
+    external_order_number: External | None = None
+    updated_at: Instant | None = None
+    currency: str | None = None
+    total_price: Decimal | None = None
+    subtotal_price: Decimal | None = None
+    total_discounts: Decimal | None = None
+    total_tax: Decimal | None = None
+    shipping_lines: list[ShippingLine] = []
+    shipping_address: AddressOfOrder | None = None
+    billing_address: AddressOfOrder | None = None
+    #: checkout or recurring
+    type: str | None = None
+
+
+class ChargeRow(msgspec.Struct):
+    """What was really taken, and given back: https://developer.rechargepayments.com/2021-11/charges"""
+
+    id: int
+    #: success, error, queued, skipped, refunded, partially_refunded, pending_manual_payment, pending
+    status: str
+    total_price: Decimal
+    #: The sum of all its refunds: Recharge tells of no single one.
+    total_refunds: Decimal
+    updated_at: Instant
+    currency: str | None = None
 
 
 class CustomerPage(msgspec.Struct):
@@ -144,8 +200,21 @@ class OrderPage(msgspec.Struct):
         return self.orders
 
 
+class ChargePage(msgspec.Struct):
+    charges: list[ChargeRow]
+    next_cursor: str | None = None
+
+    @property
+    def rows(self) -> list[ChargeRow]:
+        return self.charges
+
+
 class OneSubscription(msgspec.Struct):
     subscription: SubscriptionRow
+
+
+class OneCharge(msgspec.Struct):
+    charge: ChargeRow
 
 
 class Token(msgspec.Struct):
@@ -202,6 +271,10 @@ def orders_by_shop_order(sent: Mapping[str, str], order: str) -> Call:
 
 def orders_by_id(sent: Mapping[str, str], ids: Sequence[str]) -> Call:
     return _list("orders.list", "/orders", sent, [("ids", ",".join(ids))])
+
+
+def charges_by_id(sent: Mapping[str, str], ids: Sequence[str]) -> Call:
+    return _list("charges.list", "/charges", sent, [("ids", ",".join(ids))])
 
 
 def behind(call: Call, cursor: str) -> Call:
@@ -271,6 +344,14 @@ def activate(sent: Mapping[str, str], subscription: str) -> Call:
     return _write("subscriptions.activate", f"/subscriptions/{subscription}/activate", sent, {})
 
 
+def refund(sent: Mapping[str, str], charge: int, amount: str) -> Call:
+    """https://developer.rechargepayments.com/2021-11/charges/charge_refund
+
+    Always by amount, a string of major units; `full_refund` would pay whatever is left by then.
+    """
+    return _write("charges.refund", f"/charges/{charge}/refund", sent, {"amount": amount})
+
+
 # ------------------------------------------------------------------------------------------------ what errors mean
 
 _LONGEST = 300
@@ -295,7 +376,7 @@ def judge(reply: Reply, scopes: tuple[str, ...]) -> Reply:
             raise Unavailable("Recharge gave up waiting for the request (HTTP 408)", native=native)
         case 409:
             raise Refused(
-                "Recharge is busy with a charge of this subscription (HTTP 409); ask again in a few minutes",
+                "Recharge is busy with a charge of this (HTTP 409); ask again in a few minutes",
                 native=native,
             )
         case 429:

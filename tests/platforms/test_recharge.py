@@ -666,10 +666,12 @@ async def test_the_probe_finds_missing_scopes(world: World) -> None:
     store = world.platform(currency=None)
     world.simulator.state.scopes = ("read_subscriptions", "write_orders")
     found = await store.probe()
-    assert found.missing_scopes == dict.fromkeys(
-        (ActionKind.PAUSE_SUBSCRIPTION, ActionKind.RESUME_SUBSCRIPTION, ActionKind.CANCEL_SUBSCRIPTION),
-        ("write_subscriptions",),
-    )
+    assert found.missing_scopes == {
+        ActionKind.REFUND_ORDER: ("write_payment_methods",),
+        ActionKind.PAUSE_SUBSCRIPTION: ("write_subscriptions",),
+        ActionKind.RESUME_SUBSCRIPTION: ("write_subscriptions",),
+        ActionKind.CANCEL_SUBSCRIPTION: ("write_subscriptions",),
+    }
     assert len(found.warnings) == 2
     assert "currency" in found.warnings[0]
     assert "read_customers" in found.warnings[1]
@@ -688,6 +690,8 @@ async def test_the_probe_bears_that_nothing_is_told(world: World, store: Recharg
 
 async def test_what_it_can_do_is_what_it_overrides() -> None:
     assert Recharge.operations == {
+        Operation.ORDERS,
+        Operation.REFUND_ORDER,
         Operation.PROFILES,
         Operation.PROFILES_BY_ID,
         Operation.SUBSCRIPTIONS,
@@ -704,6 +708,7 @@ async def test_levels_of_support(world: World, store: Recharge) -> None:
     assert levels == {
         ActionKind.CANCEL_ORDER: SupportLevel.UNSUPPORTED,
         ActionKind.RETURN_ORDER: SupportLevel.UNSUPPORTED,
+        ActionKind.REFUND_ORDER: SupportLevel.EMULATED,
         ActionKind.PAUSE_SUBSCRIPTION: SupportLevel.EMULATED,
         ActionKind.RESUME_SUBSCRIPTION: SupportLevel.EMULATED,
         ActionKind.CANCEL_SUBSCRIPTION: SupportLevel.NATIVE,
@@ -711,7 +716,7 @@ async def test_levels_of_support(world: World, store: Recharge) -> None:
     assert store.health().status is HealthStatus.OK
 
 
-async def test_orders_are_none_of_its_business(world: World, store: Recharge) -> None:
+async def test_cancelling_orders_is_none_of_its_business(world: World, store: Recharge) -> None:
     request = CancelOrder("act-9", None, None, None, False, False)  # type: ignore[arg-type]
     with pytest.raises(Unsupported):
         await store.happened(request, NOW)
