@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -302,3 +304,20 @@ def test_what_is_sealed_opens_with_the_same_secret_only() -> None:
         with pytest.raises(Unsealable):
             other.unseal(broken)
     assert one.hash("key", "x") != one.hash("customer", "x") != other.hash("customer", "x")
+
+
+def test_a_ledger_opens_and_closes_without_a_warning(address: str) -> None:
+    program = """
+import asyncio, gc, sys
+from actions.ledger import Ledger
+async def use():
+    ledger = Ledger(sys.argv[1])
+    await ledger.open()
+    await asyncio.gather(*(ledger.ping() for _ in range(8)))
+    await ledger.close()
+asyncio.run(use())
+gc.collect()
+"""
+    command = [sys.executable, "-W", "error", "-c", program, address]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -95,7 +95,7 @@ async def ended(
             ],
             "policy": {"name": "acme", "digest": "d1"},
             "decided_at": at.isoformat(),
-            "conditions": [{"kind": "RETURN_SHIPPING_FEE", "text": WORDS, "amount": None, "percent": None, "line": None}],
+            "conditions": [{"kind": "OTHER", "text": WORDS, "amount": None, "percent": None, "line": None}],
             "alternatives": [],
             "allowed_until": None,
             "shadow": [],
