@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -135,12 +136,13 @@ class Runtime:
         await self.recovery.start()
         if self.notices is not None:
             await self.notices.start()
+        self._known = {id: asyncio.Event() for id in self.platforms}
         self._probes = asyncio.create_task(self._probe_all())
         self._tasks = [self._probes, asyncio.create_task(self._watch_policies())]
 
     async def probed(self) -> None:
         """Wait until every store has said who it is."""
-        await self._probes
+        await asyncio.gather(*(known.wait() for known in self._known.values()))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -172,24 +174,33 @@ class Runtime:
         return troubles
 
     async def _probe_all(self) -> None:
-        """Ask each store once who it is. One that does not answer is asked again, ever more rarely."""
+        """Ask each store who it is, and again from time to time what it can do."""
         background.set(True)
         await asyncio.gather(*(self._probe(platform) for platform in self.platforms.values()))
 
     async def _probe(self, platform: Platform) -> None:
-        wait = 1.0
+        """A store that does not answer is asked again, ever more rarely, and keeps what was known of it."""
+        id, wait = platform.config.id, 1.0
+        warned: tuple[str, ...] = ()
         while True:
+            before = platform.capabilities_now()
             try:
                 with store_deadline(self.settings.deadlines.request_seconds):
-                    found = await platform.probe()
+                    found = await platform.probe(anew=self._known[id].is_set())
             except PlatformError as error:
-                _log.warning("store_not_probed", store=platform.config.id, code=error.code.value, why=error.message)
+                _log.warning("store_not_probed", store=id, code=error.code.value, why=error.message)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 300.0)
                 continue
             for warning in found.warnings:
-                _log.warning("store_warning", store=platform.config.id, warning=warning)
-            return
+                if warning not in warned:
+                    _log.warning("store_warning", store=id, warning=warning)
+            if self._known[id].is_set() and platform.capabilities_now() != before:
+                _log.info("store_capabilities_changed", store=id)
+            warned, wait = found.warnings, 1.0
+            self._known[id].set()
+            # Not all stores at once, nor all gateways.
+            await asyncio.sleep(self.settings.capabilities_minutes * 60 * random.uniform(0.8, 1.2))
 
     async def _watch_policies(self) -> None:
         while True:

@@ -281,6 +281,8 @@ class Settings(_Words):
     database: str | SecretText = "sqlite:///aftersale.db"
     #: Days after which a finished action becomes a tombstone that names nobody; None: never.
     retention_days: int | None = Field(default=None, ge=1, le=36500)
+    #: Minutes after which a store is asked again what it can do: a plug-in may be installed, a permission granted.
+    capabilities_minutes: float = Field(default=15, gt=0, le=1440)
     #: `redis://` and where: counts of rates are then shared by all gateways.
     redis: Annotated[str, Field(pattern=r"^rediss?://\S+$")] | None = Field(default=None, repr=False)
     secret: SecretText

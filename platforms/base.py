@@ -390,6 +390,7 @@ class Platform(ABC):
         self.config = config
         self.services = services or Services()
         self.found: Probe | None = None
+        self._anew = False
         self.store = Store(
             id=Store.id_of(config.id),
             name=config.name or config.id,
@@ -432,9 +433,16 @@ class Platform(ABC):
     def health(self) -> StoreHealth:
         """How the store answers at present; costs no call."""
 
-    async def probe(self) -> Probe:
-        """Ask the store who it is and what our credentials may do; remembered in `found`."""
-        self.found = await self._probe()
+    async def probe(self, *, anew: bool = False) -> Probe:
+        """Ask the store who it is and what our credentials may do; remembered in `found`, as it was where it fails.
+
+        `anew`: what refused writes have told of missing permissions is forgotten, since they may be granted by now.
+        """
+        self._anew = anew
+        try:
+            self.found = await self._probe()
+        finally:
+            self._anew = False
         if self.found.currency and self.store.currency_code == NO_CURRENCY:
             self.store.currency_code = CurrencyCode(self.found.currency)
         if self.found.api_version:
@@ -444,6 +452,10 @@ class Platform(ABC):
     @abstractmethod
     async def _probe(self) -> Probe:
         """One or two cheap reads."""
+
+    def _told_missing(self) -> Mapping[ActionKind, tuple[str, ...]]:
+        """The missing permissions known so far, for a store that tells of them only by refusing a write."""
+        return {} if self._anew or self.found is None else self.found.missing_scopes
 
     @abstractmethod
     async def close(self) -> None:

@@ -224,7 +224,7 @@ class BigCommerce(Platform):
                 "The token may not read customers: give the API account the scope store_v2_customers_read_only."
             )
         # Whether it may also write shows when the first write is refused.
-        missing = dict(self.found.missing_scopes) if self.found else {}
+        missing = self._told_missing()
         return Probe(
             currency=(about.currency if about else None) or self.config.currency,
             missing_scopes=dict(self.scopes) if orders is None else missing,

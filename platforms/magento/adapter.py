@@ -255,7 +255,7 @@ class Magento(Platform):
             )
         if self._bearer is not None and isinstance(may_see, MissingScope) and store is None:
             raise self._unknown_token(may_see)
-        missing: dict[ActionKind, tuple[str, ...]] = dict(self.found.missing_scopes) if self.found else {}
+        missing: dict[ActionKind, tuple[str, ...]] = dict(self._told_missing())
         warnings = []
         if isinstance(may_see, MissingScope):
             missing |= dict.fromkeys(self.scopes, may_see.scopes or (wire.VIEW_ORDERS,))

@@ -194,7 +194,7 @@ class WooCommerce(Platform):
             currency=currency or self.config.currency,
             absent={} if plugin else dict.fromkeys(SUBSCRIPTION_ACTIONS, _NO_PLUGIN),
             # A key does not tell its own permission; it shows when the first write is refused.
-            missing_scopes=self.found.missing_scopes if self.found else {},
+            missing_scopes=self._told_missing(),
             warnings=tuple(warnings),
         )
 

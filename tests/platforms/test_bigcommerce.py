@@ -898,6 +898,14 @@ async def test_a_token_that_may_only_read_shows_with_the_first_write(world: Worl
     await adapter.probe()
     assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
     assert world.shop.orders[5004]["status_id"] == 11
+    # From time to time it is tried again: the right may have been given. A store that is down tells nothing of that.
+    world.faulty.faults = [Fault("ca", "500")]
+    with pytest.raises(Unavailable):
+        await adapter.probe(anew=True)
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
+    world.faulty.faults = []
+    await adapter.probe(anew=True)
+    assert adapter.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.EMULATED
 
 
 async def test_a_wrong_token_and_a_wrong_hash_are_told_apart(world: World) -> None:

@@ -1,0 +1,91 @@
+"""What a store can do is asked again from time to time, so that no restart is needed to see it change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platforms.base import ORDER_FACTS, CancelOrder
+from platforms.errors import MissingScope
+from sandbox.faults import Fault
+from schema.vocabulary import ActionKind, CancelReason, RefundChoice
+from tests.running import Gateway, running_gateway
+
+CAPABILITIES = "{ stores { id capabilities { action support note } } }"
+#: Soon enough for a test: 50 ms.
+SOON = 0.05 / 60
+
+
+async def support(gateway: Gateway, store: str, action: str) -> str:
+    """As a client sees it."""
+    answer = await gateway.ask(CAPABILITIES)
+    assert "errors" not in answer
+    [found] = [one for one in answer["data"]["stores"] if one["id"] == f"Store:{store}"]
+    levels: dict[str, str] = {one["action"]: one["support"] for one in found["capabilities"]}
+    return levels[action]
+
+
+async def health(gateway: Gateway, store: str) -> str:
+    return gateway.runtime.platforms[store].health().status.value
+
+
+async def comes_true(what: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    for _ in range(100):
+        if await what() == wanted:
+            return
+        await asyncio.sleep(0.03)
+    raise AssertionError(f"still {await what()}, not {wanted}")
+
+
+async def test_a_plug_in_installed_later_shows_without_a_restart(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, capabilities_minutes=SOON) as gateway:
+
+        def pausing() -> Awaitable[str]:
+            return support(gateway, "eu", "PAUSE_SUBSCRIPTION")
+
+        shop = gateway.shops["eu"].simulator
+        assert await pausing() != "UNSUPPORTED"
+        shop.plugin = False
+        await comes_true(pausing, "UNSUPPORTED")
+        shop.plugin = True
+        await comes_true(pausing, "EMULATED")
+
+
+async def test_a_permission_granted_later_shows_though_only_a_refused_write_told_that_it_was_missing(
+    tmp_path: Path,
+) -> None:
+    async with running_gateway(tmp_path, capabilities_minutes=0.5 / 60) as gateway:
+        platform, shop = gateway.runtime.platforms["eu"], gateway.shops["eu"].simulator
+        before = platform.capability(ActionKind.CANCEL_ORDER).support
+        shop.permission = "read"
+        order = (await platform.orders(["2001"], ORDER_FACTS))["2001"]
+        with pytest.raises(MissingScope):
+            await platform.cancel_order(
+                CancelOrder("act-1", order, CancelReason.CUSTOMER, RefundChoice.NONE, False, False)
+            )
+        assert await support(gateway, "eu", "CANCEL_ORDER") == "MISSING_SCOPE"
+        shop.permission = "read_write"
+        await comes_true(lambda: support(gateway, "eu", "CANCEL_ORDER"), before.value)
+
+
+async def test_a_store_that_does_not_answer_keeps_what_was_known_of_it(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, capabilities_minutes=SOON) as gateway:
+        shop = gateway.shops["eu"]
+        shop.simulator.plugin = False
+        await comes_true(lambda: support(gateway, "eu", "PAUSE_SUBSCRIPTION"), "UNSUPPORTED")
+        shop.simulator.plugin = True
+        shop.faulty.faults.append(Fault("eu", "500"))
+        await comes_true(lambda: health(gateway, "eu"), "DOWN")
+        assert await support(gateway, "eu", "PAUSE_SUBSCRIPTION") == "UNSUPPORTED"
+        shop.faulty.faults.clear()
+
+
+async def test_a_store_is_not_asked_more_often_than_is_set(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path) as gateway:
+        calls = len(gateway.shops["eu"].simulator.calls)
+        await asyncio.sleep(0.3)
+        assert len(gateway.shops["eu"].simulator.calls) == calls
