@@ -961,7 +961,7 @@ async def test_capabilities_tell_the_half_support(world: World) -> None:
     assert {action: one.support for action, one in found.items()} == {
         ActionKind.CANCEL_ORDER: SupportLevel.EMULATED,
         ActionKind.RETURN_ORDER: SupportLevel.EMULATED,
-        ActionKind.REFUND_ORDER: SupportLevel.NATIVE,
+        ActionKind.REFUND_ORDER: SupportLevel.EMULATED,
         ActionKind.PAUSE_SUBSCRIPTION: SupportLevel.EMULATED,
         ActionKind.RESUME_SUBSCRIPTION: SupportLevel.NATIVE,
         ActionKind.CANCEL_SUBSCRIPTION: SupportLevel.NATIVE,
