@@ -130,8 +130,8 @@ class WooCommerce(Platform):
             "WooCommerce has no returns: the gateway keeps the record and leaves a private note on the order."
         ),
         ActionKind.REFUND_ORDER: (
-            "Money goes back through the order's own payment gateway only: where that cannot refund, the shop refuses "
-            "and it is paid back by hand. There is no store credit."
+            "Money goes back through the order's own payment gateway only, not to store credit: where that gateway "
+            "cannot refund, the shop refuses and it is paid back by hand."
         ),
         ActionKind.PAUSE_SUBSCRIPTION: "A pause has no end date: it lasts until the subscription is resumed.",
     }
