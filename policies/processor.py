@@ -168,7 +168,7 @@ class PolicyProcessor:
         self,
         asked: Asked,
         history: History,
-        viewer: Viewer,
+        viewer: Viewer | None,
         now: datetime,
         unsaid: Mapping[str, Any] | None = None,
         rows: Sequence[AskedLine] = (),
@@ -270,11 +270,12 @@ class PolicyProcessor:
 
     # ------------------------------------------------------------------------------------------- what was decided
 
-    def recorded_facts(self, asked: Asked, history: History, viewer: Viewer, now: datetime) -> dict[str, Any]:
+    def recorded_facts(self, asked: Asked, history: History, viewer: Viewer | None, now: datetime) -> dict[str, Any]:
         """Every fact of one asked-for thing that is known, in plain JSON, with all that `decide_recorded` needs.
 
-        No e-mail, name, address or free text of anybody is in it. `asked.order` is read with all its parts but
-        addresses; a fact of a part that was not read is left out, as one that is not known.
+        No e-mail, name, address or free text of anybody is in it; without a viewer, nothing of who asked.
+        `asked.order` is read with all its parts but addresses; a fact of a part that was not read is left out, as one
+        that is not known.
         """
         order = asked.order
         rows: Sequence[AskedLine] = asked.lines

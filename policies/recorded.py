@@ -226,6 +226,15 @@ class Recording:
                 raise
             raise Illegible("these are not facts of a decision") from None
 
+    def worth(self) -> Money | None:
+        """The money it would have moved, in the customer's currency where that was told, else in the store's."""
+        purse = self._written.get("purse")
+        if purse is not None and purse["asked"] is not None:
+            return Money.of(Decimal(purse["asked"]), purse["currency"])
+        written = self._written.get("facts", {}).get("request.amount")
+        found: Money | None = None if written is None else _read(FACTS["request.amount"], written)
+        return found
+
     def facts(
         self, by_lines: bool, zone_of: Callable[[str], ZoneInfo], resolution: RequestedResolution | None
     ) -> tuple[Facts, list[Facts]]:

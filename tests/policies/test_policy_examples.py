@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from policies.check import CaseResult, check, run_cases
 from policies.processor import PolicyProcessor
 from schema.vocabulary import Verdict
-from tests.policies.nouns import ACME, EXAMPLES, STORES
+from tests.policies.nouns import ACME, EXAMPLES, STORES, load
 
 FILES = sorted([*EXAMPLES.glob("*.yaml"), ACME])
 
@@ -33,6 +34,21 @@ def test_a_policy_has_cases_for_every_verdict(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_files_that_are_shipped_hold_no_mistake(file: Path) -> None:
     assert check(file, STORES).mistakes == ()
+
+
+README = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+WRITTEN = re.findall(r"^```yaml\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", WRITTEN, ids=lambda text: text.partition("\n")[0])
+def test_an_example_of_the_readme_loads_and_comes_out_as_it_is_written(text: str, tmp_path: Path) -> None:
+    results = run_cases(load(text, tmp_path))
+    assert [(each.case.name, each.differences) for each in results if not each.ok] == []
+    assert len(results) == text.count("  - name: ")
+
+
+def test_the_readme_has_examples() -> None:
+    assert sum(text.count("  - name: ") for text in WRITTEN) >= 6
 
 
 def test_a_case_that_does_not_come_out_says_how(tmp_path: Path) -> None:
