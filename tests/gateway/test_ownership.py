@@ -38,7 +38,8 @@ HEAD = {
     "Order": """id number email tags statusUrl customer { id email orders(first: 1) { nodes { id } } }
       lines { id title product { id } eligibility { next } } fulfillments { id } shippingAddress { city }
       returns { id order { id } refunds { id } } refunds { id reason }
-      subscriptions { id originOrder { id } customer { id } } eligibility { next }""",
+      subscriptions { id originOrder { id } customer { id } } eligibility { next }
+      timeline(first: 5) { at text action { id } }""",
     "SubscriptionContract": "id cyclesCompleted lines { product { id } } customer { id } originOrder { id }"
     " eligibility { next }",
     "Return": "id number order { id number } lines { quantity } refunds { id }",
@@ -150,6 +151,29 @@ def of_actions(ids: Mapping[str, list[tuple[str, str]]]) -> Iterator[Row]:
         yield Row(f"returnOrder {number}", mutation, *({"input": each, "key": f"k-return-{number}"} for each in inputs))
 
 
+def of_staff(ids: Mapping[str, list[tuple[str, str]]]) -> Iterator[Row]:
+    """What only the staff may do tells nobody else whether there is something to do it on."""
+    money = {"currencyCode": "USD", "amount": "1.00", "reason": "kind"}
+    preview = "query($input: PreviewInput!) { preview(input: $input) { summary token problem { code message } } }"
+    for number, both in enumerate(ids["Order"]):
+        inputs = [{"orderId": id} | money for id in both]
+        yield Row(f"preview refundOrder {number}", preview, *({"input": {"refundOrder": each}} for each in inputs))
+        mutation = f"""mutation($input: RefundOrderInput!, $key: String!) {{
+          refundOrder(input: $input, idempotencyKey: $key) {{ {_PAYLOAD} order {{ id }} refund {{ id }} }} }}"""
+        yield Row(f"refundOrder {number}", mutation, *({"input": each, "key": f"k-refund-{number}"} for each in inputs))
+    for name, rest in (
+        ("approveAction", ""),
+        ("rejectAction", ', note: "no"'),
+        ("resolveAction", ', outcome: HAPPENED, note: "seen"'),
+    ):
+        for number, both in enumerate(ids["Action"]):
+            mutation = f"mutation($id: ID!) {{ {name}(id: $id{rest}) {{ {_PAYLOAD} }} }}"
+            yield Row(f"{name} {number}", mutation, *({"id": id} for id in both))
+    for number, both in enumerate(ids["Return"]):
+        mutation = "mutation($id: ID!) { moveReturn(id: $id, to: RECEIVED) { returnRecord { id } problem { code } } }"
+        yield Row(f"moveReturn {number}", mutation, *({"id": id} for id in both))
+
+
 def told_of(noun: str) -> list[Story]:
     """The world's stories about a noun, of every store at most two."""
     found: dict[str, list[Story]] = {}
@@ -195,7 +219,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple
             ],
             "Action": [(made["action"]["id"], "Action:00000000-0000-4000-8000-000000000000")],
         }
-        yield gateway, Others(ids, [*of_ids(ids), *of_people(ids), *of_actions(ids)])
+        yield gateway, Others(ids, [*of_ids(ids), *of_people(ids), *of_actions(ids), *of_staff(ids)])
 
 
 #: Its record says that money was paid back and not how much, so that even its head takes a call for the refunds: the
