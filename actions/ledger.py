@@ -11,7 +11,7 @@ from decimal import Decimal
 from os import PathLike
 from typing import Any, TypeAlias
 
-from sqlalchemy import MetaData, Row, Select, and_, func, inspect, or_, select, update
+from sqlalchemy import ColumnElement, MetaData, Row, Select, and_, func, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -134,8 +134,11 @@ class Listing:
 
     states: Collection[ActionState] | None = None
     kinds: Collection[ActionKind] | None = None
+    store: str | None = None
     target: str | None = None
+    #: From then on, and before then.
     requested_after: datetime | None = None
+    requested_before: datetime | None = None
     owner_hash: str | None = None
     client: str | None = None
 
@@ -438,20 +441,14 @@ class Ledger:
             query = query.where(
                 or_(actions.c.requested_at < at, and_(actions.c.requested_at == at, actions.c.id < action_id))
             )
-        if listing.states is not None:
-            query = query.where(actions.c.state.in_([state.value for state in listing.states]))
-        if listing.kinds is not None:
-            query = query.where(actions.c.kind.in_([kind.value for kind in listing.kinds]))
-        if listing.target is not None:
-            query = query.where(actions.c.target == listing.target)
-        if listing.requested_after is not None:
-            query = query.where(actions.c.requested_at >= listing.requested_after)
-        if listing.owner_hash is not None:
-            query = query.where(actions.c.owner_hash == listing.owner_hash)
-        if listing.client is not None:
-            query = query.where(actions.c.client == listing.client)
         async with self.reading() as connection:
-            return [Record.of(row) for row in await connection.execute(query)]
+            return [Record.of(row) for row in await connection.execute(query.where(*_wanted(listing)))]
+
+    async def count(self, listing: Listing) -> int:
+        """How many actions there are."""
+        query = select(func.count()).select_from(actions).where(*_wanted(listing))
+        async with self.reading() as connection:
+            return int((await connection.execute(query)).scalar() or 0)
 
     async def due(self, now: datetime, limit: int) -> Sequence[Record]:
         """What somebody should take up: dropped by its holder, to be looked at again, or waiting beyond its time."""
@@ -576,6 +573,28 @@ async def _lay_out(connection: AsyncConnection) -> None:
         from actions.migrations import upgrade  # its tool is loaded only where there is something to do
 
         await connection.run_sync(upgrade, found)
+
+
+def _wanted(listing: Listing) -> list[ColumnElement[bool]]:
+    found = [
+        column == value
+        for column, value in (
+            (actions.c.store, listing.store),
+            (actions.c.target, listing.target),
+            (actions.c.owner_hash, listing.owner_hash),
+            (actions.c.client, listing.client),
+        )
+        if value is not None
+    ]
+    if listing.states is not None:
+        found.append(actions.c.state.in_([state.value for state in listing.states]))
+    if listing.kinds is not None:
+        found.append(actions.c.kind.in_([kind.value for kind in listing.kinds]))
+    if listing.requested_after is not None:
+        found.append(actions.c.requested_at >= listing.requested_after)
+    if listing.requested_before is not None:
+        found.append(actions.c.requested_at < listing.requested_before)
+    return found
 
 
 def _is_active() -> Any:

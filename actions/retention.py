@@ -89,7 +89,7 @@ def tombstone(record: Record, privacy: Privacy, now: datetime, person: Email | N
     """
     keeps_summary = person is not None and not _ADDRESS.search(record.summary)
     return {
-        "request": _plain_request(record.request),
+        "request": plain_request(record.request),
         "facts": None,
         "decision": _plain_decision(record.decision) if record.decision is not None else None,
         "summary": record.summary if keeps_summary else "",
@@ -104,7 +104,8 @@ def tombstone(record: Record, privacy: Privacy, now: datetime, person: Email | N
     }
 
 
-def _plain_request(request: Mapping[str, Any]) -> dict[str, Any]:
+def plain_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, without anybody's words."""
     plain = {name: value for name, value in request.items() if name in _PLAIN}
     if "lines" in plain:
         plain["lines"] = [

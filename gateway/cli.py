@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.access_commands import key, session
+from gateway.actions_commands import actions
 from gateway.console import ConfigPath, err, fail, out, read_settings
 from gateway.document_commands import documents
 from gateway.listening import listen
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy, name="policy")
+app.add_typer(actions, name="actions")
 app.add_typer(documents, name="documents")
 app.add_typer(key, name="key")
 app.add_typer(session, name="session")

@@ -221,6 +221,13 @@ class Credentials:
         """What this process did itself holds at once."""
         self._standing = Standing(self._standing.keys, self._standing.ended, float("-inf"))
 
+    async def drop_lapsed(self) -> None:
+        """Take out codes and ended sessions that no longer count for anything."""
+        now = self._clock()
+        async with self._ledger.writing() as connection:
+            await connection.execute(delete(proofs).where(proofs.c.expires_at <= now))
+            await connection.execute(delete(ended_sessions).where(ended_sessions.c.until <= now))
+
     # ------------------------------------------------------------------ codes
     async def keep_code(self, session: str, code_hash: str, expires_at: datetime) -> None:
         """The one code of a session; an earlier one no longer counts."""
