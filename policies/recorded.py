@@ -19,6 +19,8 @@ from schema.vocabulary import ActionKind, RequestedResolution
 
 #: Of the layout below.
 FORMAT: Final = 1
+_WORDS: Final = frozenset({"facts", "lines", "rate", "purse", "cancelled", "parcels_unread"})
+_LINE_WORDS: Final = frozenset({"facts", "line", "units", "counted", "unrefunded"})
 
 
 class Illegible(ValueError):
@@ -146,7 +148,10 @@ class RecordedFacts(Facts):
         spec = FACTS[name]
         if self.row is None or spec.per_line:
             written = (self.record if self.row is None else self.row)["facts"]
-            value = _read(spec, written[name]) if name in written else UNKNOWN
+            try:
+                value = _read(spec, written[name]) if name in written else UNKNOWN
+            except (ArithmeticError, AttributeError, TypeError, ValueError):
+                raise Illegible(f"{name} is not as it was written down") from None
         else:
             assert self.above is not None
             value = self.above[name]
@@ -245,6 +250,8 @@ class Recording:
         """
         written = self._written
         try:
+            if not set(written) >= _WORDS:
+                raise KeyError
             zone = zone_of(written["time_zone"])
             whole = RecordedFacts(None, History(), None, self.now, zone, written["currency"])
             whole.kind, whole.record, whole.row = self.kind, written, None
@@ -252,6 +259,8 @@ class Recording:
                 whole["request.resolution"] = resolution
             lines: list[Facts] = []
             for row in written["lines"]:
+                if not set(row) >= _LINE_WORDS:
+                    raise KeyError
                 if row["units"] is None and not by_lines:
                     continue
                 facts = RecordedFacts(None, whole.history, None, self.now, zone, whole.currency, above=whole)

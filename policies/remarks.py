@@ -24,9 +24,9 @@ def remarks_on(policy: Policy) -> list[PolicyIssue]:
                     "let a limit ask for REVIEW above an amount",
                 )
             )
-    for family in (ORDER_KINDS - {ActionKind.REFUND_ORDER}, SUBSCRIPTION_KINDS):
+    for family in (ORDER_KINDS, SUBSCRIPTION_KINDS):
         allowed = {kind for kind in family if any(rule.grants for rule in policy.rules_of(kind))}
-        for kind in family - allowed if allowed else ():
+        for kind in (each for each in ActionKind if allowed and each in family - allowed):
             found.append(PolicyIssue(policy.file, 1, 1, f"no rule allows {kind.name}, so it is always refused"))
     return found
 

@@ -229,6 +229,31 @@ def test_what_was_not_written_here_is_not_read(facts: dict[str, Any], everything
         everything.decide_recorded(facts)
 
 
+def test_a_record_that_was_altered_is_not_read(everything: PolicyProcessor) -> None:
+    what = asked_return(order(Goods(delivered=ago(days=1))), condition=ItemCondition.UNOPENED)
+    written = everything.recorded_facts(what, NOBODY_YET, STAFF, NOW)
+    (line,) = written["lines"]
+    without = {name: value for name, value in written.items() if name != "purse"}
+    odd = {**written, "lines": [{**line, "facts": {**line["facts"], "line.delivered_at": "yesterday"}}]}
+    shorter = {**written, "lines": [{"line": "1", "facts": {}}]}
+    for facts in (without, odd, shorter):
+        with pytest.raises(Illegible):
+            everything.decide_recorded(facts)
+    assert everything.decide_recorded(written).verdict is Verdict.ALLOW
+
+
+def test_a_fact_that_is_not_in_the_record_is_unknown(everything: PolicyProcessor) -> None:
+    what = asked_return(order(Goods(delivered=ago(days=1))), condition=ItemCondition.UNOPENED)
+    written = everything.recorded_facts(what, NOBODY_YET, STAFF, NOW)
+    del written["lines"][0]["facts"]["request.condition"]
+    again = everything.decide_recorded(written)
+    assert (again.verdict, again.reasons[0].rule, again.reasons[0].code) == (
+        Verdict.REVIEW,
+        "worn",
+        ReasonCode.FACT_MISSING,
+    )
+
+
 def test_writing_the_facts_of_two_lines_takes_well_under_a_millisecond(everything: PolicyProcessor) -> None:
     bought = order(Goods(delivered=ago(days=1)), Goods(native="2", delivered=ago(days=2)))
     what = asked_return(bought, 0, 1)
