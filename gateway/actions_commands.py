@@ -149,11 +149,9 @@ async def _write_out(ledger: Ledger, wanted: Listing, privacy: Privacy, file: Te
     with _progress("actions") as told:
         total = await ledger.count(wanted)
         async for page in pages(ledger, wanted):
-            lines = [
-                orjson.dumps(written_out(record, steps, privacy, people=people)).decode() for record, steps in page
-            ]
-            file.write("\n".join(lines) + "\n")
-            count += len(lines)
+            for record, steps in page:
+                file.write(orjson.dumps(written_out(record, steps, privacy, people=people)).decode() + "\n")
+            count += len(page)
             told(count, max(count, total))
     return count
 
