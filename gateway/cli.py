@@ -7,7 +7,7 @@ import contextlib
 import gc
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,7 @@ from gateway.policy_commands import policy
 
 if TYPE_CHECKING:
     from platforms.base import Platform
+    from platforms.errors import PlatformError
     from sandbox.people import SandboxProvider
 
 app = typer.Typer(
@@ -195,6 +196,7 @@ def matrix() -> None:
 def check(config: ConfigPath = _DEFAULT, offline: Annotated[bool, typer.Option(help="Call no store.")] = False) -> None:
     """Check the configuration, the policy, and each store: its address, its credentials and what they allow."""
     from gateway.runtime import build_platforms
+    from gateway.store_check import ask
     from policies.check import check as look
     from policies.processor import PolicyError, PolicyProcessor
 
@@ -210,40 +212,34 @@ def check(config: ConfigPath = _DEFAULT, offline: Annotated[bool, typer.Option(h
         out.print(f"[yellow]{escape(str(remark))}[/yellow]", highlight=False, soft_wrap=True)
     if offline:
         return
-    if not asyncio.run(_probe(platforms)):
+    if not _shown(platforms, asyncio.run(ask(platforms.values()))):
         raise typer.Exit(1)
 
 
-async def _probe(platforms: dict[str, Platform]) -> bool:
-    """Asks every store who it is, and prints what it can do."""
+def _shown(platforms: dict[str, Platform], errors: Mapping[str, PlatformError | None]) -> bool:
+    """Prints what each store can do, and in words what is wrong and what helps. Whether every store can be used."""
+    from gateway.store_check import findings
     from platforms.base import ACTIONS
-    from platforms.errors import PlatformError
 
-    async def one(platform: Platform) -> PlatformError | None:
-        try:
-            await platform.probe()
-        except PlatformError as error:
-            return error
-        finally:
-            await platform.close()
-        return None
-
-    found = await asyncio.gather(*(one(platform) for platform in platforms.values()))
     table = Table(title="Stores", title_justify="left")
     table.add_column("store")
     table.add_column("platform")
     table.add_column("answer")
     for action in ACTIONS:
         table.add_column(action.value.lower().replace("_", " "))
-    for platform, error in zip(platforms.values(), found, strict=True):
-        answer = "[green]ok[/green]" if error is None else f"[red]{error.code.value}: {escape(error.message)}[/red]"
+    for id, platform in platforms.items():
+        error = errors[id]
+        answer = "[green]ok[/green]" if error is None else f"[red]{error.code.value}[/red]"
         levels = [platform.capability(action).support.value.lower() for action in ACTIONS]
-        table.add_row(platform.config.id, platform.name, answer, *levels)
+        table.add_row(id, platform.name, answer, *levels)
     out.print(table)
-    for platform in platforms.values():
+    for id, platform in platforms.items():
+        for finding in findings(platform, errors[id]):
+            colour = "red" if finding.fatal else "yellow"
+            out.print(f"[{colour}]{escape(str(finding))}[/{colour}]", highlight=False, soft_wrap=True)
         for warning in platform.found.warnings if platform.found else ():
-            out.print(f"[yellow]{platform.config.id}: {escape(warning)}[/yellow]", soft_wrap=True)
-    return not any(found)
+            out.print(f"[yellow]{id}: {escape(warning)}[/yellow]", highlight=False, soft_wrap=True)
+    return not any(errors.values())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import ClassVar, Protocol, TypeVar
@@ -34,7 +35,7 @@ from platforms.base import (
     StoreConfig,
     SubscriptionsQuery,
 )
-from platforms.errors import BadCredentials, PlatformError, Refused, Unreadable, Unsupported
+from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.recharge import mapping, wire
 from platforms.secrets import SecretText
@@ -53,6 +54,8 @@ R = TypeVar("R")
 #: Pages of 250 rows that are read of one list. What is longer is not read to its end, and never taken for whole.
 MAX_PAGES = 8
 
+#: An address that nobody has (RFC 2606).
+_NOBODY = Email("nobody@aftersale.invalid")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _ENDED = frozenset({SubscriptionStatus.CANCELLED, SubscriptionStatus.EXPIRED})
 
@@ -178,6 +181,9 @@ class Recharge(Platform):
         except (Refused, Unreadable) as error:
             if isinstance(error, BadCredentials):
                 raise
+            # Whether it is Recharge at all that answers shows with a read that every version has.
+            with suppress(MissingScope):
+                await self._customers(wire.customers_by_email(self._headers, _NOBODY))
             return Probe(warnings=(*warnings, "What the token may do could not be read."))
         scopes = frozenset(told.token_information.scopes)
         missing = {

@@ -366,6 +366,8 @@ def judge(reply: Reply, scopes: tuple[str, ...]) -> Reply:
     match reply.status:
         case 401:
             raise BadCredentials("Recharge does not know the store's token (HTTP 401)", native=native)
+        case 403 if "json" not in reply.headers.get("content-type", "json"):
+            raise Unavailable("HTTP 403 came from something before Recharge's API, not in its words", native=native)
         case 403:
             raise MissingScope(
                 f"the store's token lacks a permission: {', '.join(scopes)} (HTTP 403)", scopes=scopes, native=native

@@ -206,7 +206,7 @@ class WooCommerce(Platform):
         """The shop's own word, ISO 4217; None where the key may not read settings."""
         try:
             setting = await self._read(wire.currency_setting(), wire.Setting, "the currency setting")
-        except BadCredentials:
+        except (BadCredentials, wire.NoRoute):  # every shop has this route
             raise
         except Refused:
             return None

@@ -681,11 +681,17 @@ async def test_the_probe_finds_missing_scopes(world: World) -> None:
 async def test_the_probe_bears_that_nothing_is_told(world: World, store: Recharge) -> None:
     class Silent(Simulator):
         def _route(self, received: Received) -> Any:
-            return super()._route(replace(received, path="/nothing"))
+            asked = received.path.endswith("/token_information") or self.mute
+            return super()._route(replace(received, path="/nothing") if asked else received)
 
-    world.faulty.app = Silent(world.simulator.state)
+        mute = False
+
+    world.faulty.app = silent = Silent(world.simulator.state)
     found = await store.probe()
     assert (found.missing_scopes, len(found.warnings)) == ({}, 1)
+    silent.mute = True  # then it is no account of the platform's at all
+    with pytest.raises(Refused):
+        await store.probe()
 
 
 async def test_what_it_can_do_is_what_it_overrides() -> None:
