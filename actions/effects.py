@@ -63,6 +63,8 @@ class Patience:
     lease: float = LEASE_SECONDS
     #: After a write whose answer was lost, so long nothing is sent again: it may still be under way.
     settle: float = 30.0
+    #: After a second sending was refused, so long the first is still looked for: a store's job may be slow.
+    refused: float = 600.0
     #: Between the first two looks at a platform; doubled each time, and drawn at random around that.
     look: float = 1.0
     #: The longest between two looks.
@@ -160,7 +162,7 @@ class Effects:
         if done is not None:
             await self._succeeded(record, lease, request, done)
         else:
-            await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
+            await self._lost(record, lease, error.message, problem=problems.error_json(error))
 
     async def _came(self, record: Record, lease: Lease, request: Request, outcome: Outcome) -> None:
         if isinstance(outcome, Pending):
@@ -189,11 +191,10 @@ class Effects:
             note=None,
         )
 
-    async def _lost(self, record: Record, lease: Lease, why: str) -> None:
+    async def _lost(self, record: Record, lease: Lease, why: str, **values: Any) -> None:
         _log.warning("the outcome of an action is not known", action=record.id, store=record.store, why=why)
-        await self._move(
-            record, ActionState.UNKNOWN, lease, looks=0, next_try_at=self._next(0), owner=None, lease_until=None
-        )
+        values |= {"looks": 0, "next_try_at": self._next(0), "owner": None, "lease_until": None}
+        await self._move(record, ActionState.UNKNOWN, lease, **values)
 
     # ------------------------------------------------------------------------------------------------ finding out
 
@@ -269,6 +270,10 @@ class Effects:
         elif _somebody_paid(record, target):
             # Perhaps it is this one, half done: it is looked at again, and never sent again.
             await self._later(record, lease, "the store shows a refund that was not there before")
+        elif record.problem is not None and now < sent + timedelta(seconds=self.patience.refused):
+            await self._later(record, lease, "it was refused when it was sent again, and has not happened")
+        elif record.problem is not None:
+            await self._move(record, ActionState.FAILED, lease)
         else:
             running = await self._move(
                 record, ActionState.RUNNING, lease, attempts=record.attempts + 1, last_sent_at=now

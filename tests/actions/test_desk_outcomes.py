@@ -305,9 +305,35 @@ async def test_a_second_attempt_that_is_refused_for_good_has_failed(shop: World)
     answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
     shop.faults.set()
     LateShop.looks = 0
-    await shop.sweep(await shop.desk(LateShop))
-    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, FAILED]
+    late = await shop.desk(LateShop)
+    await shop.sweep(late)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, UNKNOWN], "the first may still take effect"
+    await shop.sweep(late, PATIENCE.refused / 2)
+    assert (await shop.at(desk).action(answer.action.id)).state is UNKNOWN
+    await shop.sweep(late, PATIENCE.refused)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, UNKNOWN, FAILED]
+    again = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert again.problem.code is ProblemCode.PLATFORM_REFUSED
     assert shop.shop.writes == []
+
+
+async def test_what_takes_effect_long_after_a_second_attempt_was_refused_has_succeeded(shop: World) -> None:
+    class Slow(ShopAdapter):
+        """Takes an order to be cancelled, and comes to it later."""
+
+        async def cancel_order(self, request: CancelOrder) -> Outcome:
+            raise Refused("the order is being cancelled")
+
+    desk = await shop.desk()
+    shop.faults.set("drop")
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    shop.faults.set()
+    slow = await shop.desk(Slow)
+    for _ in range(3):
+        await shop.sweep(slow)
+    shop.shop.orders["1"]["status"] = "cancelled"
+    await shop.sweep(slow)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, RUNNING, UNKNOWN, SUCCEEDED]
 
 
 async def test_a_subscription_is_paused_and_ended_on_the_platform(shop: World) -> None:
