@@ -19,6 +19,7 @@ from actions.shaping import action_of
 from platforms.base import CLOCK_SKEW, Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
+from policies.messages import spoken
 from schema.actions import Action
 from schema.ids import parse_id
 from schema.order import Order, OrderLine
@@ -120,8 +121,9 @@ class Answers:
         lines: dict[str, OrderLine] = {}
         if order is not None and order.has("lines"):
             lines = {line.native_id: line for line in order.lines}
-        caller = self._caller
-        return action_of(record, caller.viewer, caller.locale, self._privacy, self.capability(record), lines)
+        caller, platform = self._caller, self._platforms.get(record.store)
+        locale = spoken(caller.locale, platform.store) if platform is not None else caller.locale
+        return action_of(record, caller.viewer, locale, self._privacy, self.capability(record), lines)
 
     def capability(self, record: Record) -> Capability:
         platform = self._platforms.get(record.store)

@@ -36,6 +36,7 @@ from platforms.errors import PlatformError
 from platforms.transport import store_deadline
 from policies.asked import Asked, History
 from policies.guard import ACTION_SCOPE, MIN_ASSURANCE
+from policies.messages import spoken
 from policies.processor import as_told_to, costs_the_customer
 from schema.access import need
 from schema.actions import Action, ActionRequest, Actor, Preview, TimelineEntry, Viewer
@@ -248,7 +249,7 @@ class ViewerDesk:
             counters = await self.history([facts.owner]) if facts.owner else {}
             decision = self._decide(facts.asked, counters[facts.owner] if facts.owner else History())
             quote = self._desk.decider.quote(facts.asked, decision)
-            told = as_told_to(decision, self._caller.viewer, self._caller.locale)
+            told = as_told_to(decision, self._caller.viewer, spoken(self._caller.locale, facts.asked.store))
             busy = (await self._desk.ledger.active_on([str(asking.target)])).get(str(asking.target))
             can_be_confirmed = busy is None and decision.verdict is not Verdict.DENY
             expires_at = self._desk.clock() + LASTS

@@ -327,10 +327,10 @@ def _end_user(request: Request, viewer: Viewer) -> str | None:
 
 
 def _locale(accept_language: str | None) -> str:
-    """The first language a client asks for, as babel writes it: `de`, `pt_BR`; English where it asks for none."""
+    """The first language a client asks for, as babel writes it: `de`, `pt_BR`; nothing where it asks for none."""
     match = _LANGUAGE.match(accept_language or "")
     if match is None or not match[1]:
-        return "en"
+        return ""
     return match[1].lower() + (f"_{match[3].upper()}" if match[3] else "")
 
 

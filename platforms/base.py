@@ -67,6 +67,8 @@ class StoreConfig(BaseModel):
     time_zone: str = "UTC"
     #: ISO 4217; where it is left out the platform is asked.
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    #: The language, `de` or `de-AT`, of what is told of this store's things to a caller who asks for none.
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
     #: The shop this store bills for: its subscriptions link to that shop's customers, orders and products.
     extends: str | None = None
     #: Changes are taken only after a preview was confirmed.
@@ -398,6 +400,7 @@ class Platform(ABC):
             time_zone=config.time_zone,
             currency_code=CurrencyCode(config.currency) if config.currency else NO_CURRENCY,
             api_version=self.api_version,
+            locale=config.locale,
             key=config.id,
             state=self,
         )

@@ -26,7 +26,7 @@ from policies.asked import Asked, AskedLine, History
 from policies.conditions import Condition
 from policies.facts import SETS, UNSAID, Facts, line_value, smallest_unit
 from policies.judge import Judgement
-from policies.messages import IN_PROGRESS
+from policies.messages import IN_PROGRESS, spoken
 from policies.policy import Policy
 from policies.processor import PolicyProcessor, as_told_to, rows_of, zone_of
 from policies.rules import FeeTerms, Finding, Limit, MaxPause, severity
@@ -435,7 +435,7 @@ def eligibility(
             next=step,
             required_assurance=min_assurance,
             support=support.support,
-            decision=as_told_to(decision, viewer, locale),
+            decision=as_told_to(decision, viewer, spoken(locale, store)),
             depends_on=[detail for detail in _ORDER if detail in set(depends_on)],
             max_quantity=most,
             quote=processor.quote(replace(asked, amount=greatest), decision) if possible else None,

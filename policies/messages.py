@@ -16,6 +16,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency
 
 from policies.facts import FACTS, Absent, Facts
+from schema.provenance import Store
 from schema.values import Money
 from schema.vocabulary import ReasonCode, RequestedResolution
 
@@ -103,6 +104,11 @@ def locale_of(name: str) -> Locale:
         return Locale.parse(name.replace("-", "_"))
     except (ValueError, UnknownLocaleError):
         return Locale.parse("en")
+
+
+def spoken(locale: str, store: Store) -> str:
+    """What a caller is told in: the language it asks for, else the store's (an empty `locale`), else English."""
+    return locale or store.locale or "en"
 
 
 def choose(say: Say, locale: str) -> Template:

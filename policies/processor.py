@@ -18,7 +18,7 @@ from policies.document import StoreLike, read_policies
 from policies.errors import PolicyError, PolicyIssue
 from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_of, rounded, subscription_parts_of
 from policies.judge import Judgement, condition, holds_back, judge, reason, told
-from policies.messages import OFFER_TEXT, choose
+from policies.messages import OFFER_TEXT, choose, spoken
 from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
 from policies.recorded import Recording, write_down
 from policies.remarks import remarks_on
@@ -212,7 +212,8 @@ class PolicyProcessor:
         Raises:
             PartNotLoaded: a noun was read with fewer parts than `order_parts` or `subscription_parts` names.
         """
-        return as_told_to(self.decide_fully(asked, history, viewer, now, locale), viewer, locale)
+        decision = self.decide_fully(asked, history, viewer, now, locale)
+        return as_told_to(decision, viewer, spoken(locale, asked.store))
 
     def decide_fully(
         self, asked: Asked, history: History, viewer: Viewer, now: datetime, locale: str = "en"
@@ -224,13 +225,16 @@ class PolicyProcessor:
     def put_in_words(
         self, asked: Asked, found: Judgement, history: History, viewer: Viewer, now: datetime, locale: str
     ) -> Decision:
-        """A judgement as the contract shows it, with what would be allowed instead."""
+        """A judgement as the contract shows it, with what would be allowed instead.
+
+        An empty `locale` is that of the store.
+        """
 
         def instead(resolution: RequestedResolution) -> Verdict:
             other = replace(asked, resolution=resolution)
             return self.judge(other, *self.facts(other, history, viewer, now)).verdict
 
-        return self._worded(asked.store.key, asked.kind, found, now, locale, instead)
+        return self._worded(asked.store.key, asked.kind, found, now, spoken(locale, asked.store), instead)
 
     def _worded(
         self,

@@ -59,6 +59,7 @@ class RequestContext:
         #: Aware. The sandbox may move it.
         self.now = now
         self.request_id = request_id
+        #: Nothing where the caller asks for no language: then each store's own.
         self.locale = locale
         #: The network address of the person behind the caller, where a trusted backend told it.
         self.end_user = end_user

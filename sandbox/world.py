@@ -97,7 +97,7 @@ PLANS: tuple[ShopPlan, ...] = (
     ShopPlan(
         "se",
         "medusa",
-        {"name": "Acme Sverige", "time_zone": "Europe/Stockholm", "currency": "SEK"},
+        {"name": "Acme Sverige", "time_zone": "Europe/Stockholm", "currency": "SEK", "locale": "sv"},
         lambda url: {"url": url},
     ),
     ShopPlan(
@@ -109,7 +109,7 @@ PLANS: tuple[ShopPlan, ...] = (
     ShopPlan(
         "nl",
         "magento",
-        {"name": "Acme NL", "time_zone": "Europe/Amsterdam", "currency": "EUR"},
+        {"name": "Acme NL", "time_zone": "Europe/Amsterdam", "currency": "EUR", "locale": "nl"},
         lambda url: {"url": url},
     ),
 )

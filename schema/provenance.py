@@ -73,6 +73,8 @@ class Store(Node):
     key: strawberry.Private[str]
     state: strawberry.Private[StoreState]
     api_version: str | None = None
+    #: What its customers are told in who ask for no language: `de`, `pt-BR`.
+    locale: strawberry.Private[str | None] = None
 
     @strawberry.field(description="What this store's platform and credentials can do.")
     def capabilities(self) -> list[Capability]:

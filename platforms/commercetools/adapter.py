@@ -95,7 +95,7 @@ class CommercetoolsConfig(StoreConfig):
     #: Other addresses than the region's own: of the API and of the authorization service.
     url: str | None = None
     auth_url: str | None = None
-    #: The language of names and descriptions, such as `de-DE`; left out, it is the project's first.
+    #: As in every store, and the language of names and descriptions; left out, these are in the project's first.
     locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
     #: Whose prices are shown where a product has prices by country, such as `DE`.
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
