@@ -55,7 +55,7 @@ class Postgres:
                     server_settings={"application_name": "aftersale"} | limits,
                 )
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-                raise LedgerUnreachable(f"the database cannot be reached: {_why(error)}") from None
+                raise LedgerUnreachable(f"{_place(self._address)} cannot be reached: {_why(error)}") from None
 
         # An error's text goes to logs: without what was written.
         return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
@@ -103,6 +103,13 @@ def checked(address: str) -> str:
 
 _SHAPE = "expected postgresql://user:password@host:5432/name"
 _ESCAPE = "in a user or password, write characters such as @ : / # % as %40 %3A %2F %23 %25"
+
+
+def _place(address: str) -> str:
+    """The server and the database, without who we are there."""
+    parts = urlsplit(address)
+    server = f" at {parts.hostname}" + (f":{parts.port}" if parts.port else "") if parts.hostname else ""
+    return f"the database {unquote(parts.path).strip('/')}{server}"
 
 
 def _why(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from gateway.listening import listen
 from gateway.policy_commands import policy
 
 if TYPE_CHECKING:
+    from gateway.settings import Settings
     from platforms.base import Platform
     from platforms.errors import PlatformError
     from sandbox.people import SandboxProvider
@@ -117,9 +118,30 @@ def serve(config: ConfigPath = _DEFAULT, host: str | None = None, port: int | No
         raise fail([str(issue) for issue in error.issues]) from None
     except (RedisMissing, ManifestError) as error:
         raise fail([str(error)]) from None
+    _check_ledger(settings)
     host, port = host or settings.server.host, port or settings.server.port
     listener = _listen(host, port)
     _run(application, listener, lambda: err.print(f"aftersale serves http://{host}:{port}/graphql"))
+
+
+def _check_ledger(settings: Settings) -> None:
+    """Lay the ledger out, or bring it up to date, before anything else begins; what is wrong ends the command."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from actions.databases import LedgerUnreachable
+    from actions.ledger import Ledger, LedgerTooNew
+
+    async def look() -> None:
+        ledger = Ledger(settings.ledger)
+        await ledger.open()
+        await ledger.close()
+
+    try:
+        asyncio.run(look())
+    except (LedgerTooNew, LedgerUnreachable) as error:
+        raise fail([f"database: {error}"]) from None
+    except SQLAlchemyError as error:
+        raise fail([f"database: it cannot be used: {str(error).splitlines()[0]}"]) from None
 
 
 @app.command()

@@ -270,6 +270,14 @@ async def test_of_many_gateways_that_start_on_an_empty_database_one_lays_it_out(
         await ledger.close()
 
 
+async def test_a_new_file_opened_by_many_at_once_is_laid_out_however_often_that_is_tried(tmp_path: Path) -> None:
+    for attempt in range(20):
+        ledgers = [Ledger(tmp_path / f"{attempt}.db") for _ in range(3)]
+        await asyncio.gather(*(ledger.open() for ledger in ledgers))
+        for ledger in ledgers:
+            await ledger.close()
+
+
 async def test_a_step_that_breaks_off_leaves_the_older_ledger_as_it_was(database: Database, empty: str) -> None:
     await migrate(database, "0001")
     await fill(database)

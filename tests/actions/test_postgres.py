@@ -109,13 +109,13 @@ async def test_a_connection_that_the_server_dropped_is_made_anew(ledgers: tuple[
 
 async def test_a_server_that_does_not_know_us_says_why_and_never_the_password(postgres: Server) -> None:
     url = postgres.url.replace(postgres.url.split("//")[1].split("@")[0], "nobody:hunter2")
-    with pytest.raises(LedgerUnreachable, match=r"the database cannot be reached: .*nobody") as caught:
+    with pytest.raises(LedgerUnreachable, match=r"the database postgres at .* cannot be reached: .*nobody") as caught:
         await Ledger(f"{url}/postgres").open()
     assert "hunter2" not in str(caught.value) + repr(caught.value)
 
 
 async def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
-    with pytest.raises(LedgerUnreachable, match=r"the database cannot be reached: .*127.0.0.1") as caught:
+    with pytest.raises(LedgerUnreachable, match=r"the database ledger at 127.0.0.1:9 cannot be reached") as caught:
         await Ledger("postgresql://tests:hunter2@127.0.0.1:9/ledger").open()
     assert "hunter2" not in str(caught.value) + repr(caught.value)
 

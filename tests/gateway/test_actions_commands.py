@@ -298,10 +298,20 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("DB", "hunter2")
     path = config(folder, "database: postgresql://ledger:${DB}@127.0.0.1:9/ledger\n")
-    ran = CliRunner().invoke(app, ["actions", "list", "--config", str(path)])
-    assert ran.exit_code == 1
-    assert ran.output.startswith("database: the database cannot be reached:")
-    assert "hunter2" not in ran.output
+    for command in (["actions", "list"], ["key", "list"], ["serve", "--port", "0"]):
+        ran = CliRunner().invoke(app, [*command, "--config", str(path)])
+        assert ran.exit_code == 1
+        assert ran.output.startswith("database: the database ledger at 127.0.0.1:9 cannot be reached: ")
+        assert "hunter2" not in ran.output
+
+
+def test_a_ledger_that_cannot_be_opened_keeps_the_gateway_from_starting(folder: Path) -> None:
+    path = config(folder, "database: sqlite:///policy.yaml\n")
+    ran = CliRunner().invoke(app, ["serve", "--port", "0", "--config", str(path)])
+    assert (ran.exit_code, ran.output) == (
+        1,
+        "database: it cannot be used: (sqlite3.DatabaseError) file is not a database\n",
+    )
 
 
 def test_an_export_that_nobody_reads_to_its_end_ends_quietly(folder: Path) -> None:
