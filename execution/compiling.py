@@ -48,8 +48,9 @@ from execution.places import Later, Path, Place, ResolveInfo
 from execution.resolving import Attribute, Reading, exact_class, reading_of
 from execution.running import Run
 
-#: How many fields a compiled operation may have, each counted for every type and place it is written out for.
-MOST_FIELDS: Final = 4_000
+#: How many fields a compiled operation may have, each counted for every type and place it is written out for, and for
+#: every form that the conditions give the operation. A field takes about a tenth of a millisecond to compile.
+MOST_FIELDS: Final = 2_000
 #: How many variables may decide what is included: each of their combinations is compiled for itself.
 MOST_CONDITIONS: Final = 4
 
@@ -124,13 +125,15 @@ class Compiled:
     source: str
 
 
-def compiled(schema: GraphQLSchema, outline: Outline, variables: VariableValues) -> Compiled:
-    """The operation as functions, for these values of its conditions.
+def compiled(
+    schema: GraphQLSchema, outline: Outline, variables: VariableValues, *, most: int = MOST_FIELDS
+) -> Compiled:
+    """The operation as functions, for these values of its conditions; of at most that many fields.
 
     Raises:
         Unsupported: graphql-core runs it.
     """
-    writer = _Writer(schema, outline, variables)
+    writer = _Writer(schema, outline, variables, most >> len(outline.conditions))
     root_type = schema.get_root_type(outline.operation.operation)
     if root_type is None:
         raise Unsupported("no such root")
@@ -148,12 +151,13 @@ def compiled(schema: GraphQLSchema, outline: Outline, variables: VariableValues)
 
 
 class _Writer:
-    def __init__(self, schema: GraphQLSchema, outline: Outline, variables: VariableValues) -> None:
+    def __init__(self, schema: GraphQLSchema, outline: Outline, variables: VariableValues, most: int) -> None:
         self.schema = schema
         self.outline = outline
         self.variables = variables
         self.fragments = {name: FragmentDetails(one) for name, one in outline.definitions.items()}
         self.fields = 0
+        self._most = most
         self._lines: list[str] = []
         self._names: dict[str, Any] = {"Info": ResolveInfo, "new": tuple.__new__, "Later": Later}
         self._count = 0
@@ -181,7 +185,7 @@ class _Writer:
         body: list[str] = []
         for key, details in grouped.items():
             self.fields += 1
-            if self.fields > MOST_FIELDS:
+            if self.fields > self._most:
                 raise Unsupported("more fields than are compiled")
             body += self._field(kind, key, details, up)
         self._lines += [f"def {name}(s, p, r):", "    d = {}", *(f"    {line}" for line in body), "    return d", ""]

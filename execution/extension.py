@@ -6,9 +6,10 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema
+from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import Schema, StrawberryGraphQLCoreExecutionContext
@@ -33,26 +34,58 @@ class _Kept:
 
     @property
     def fields(self) -> int:
-        return sum(1 if one is None else one.fields for one in self.variants.values())
+        return sum(0 if one is None else one.fields for one in self.variants.values())
 
 
 class Operations:
     """The compiled operations of one schema."""
 
-    def __init__(self) -> None:
-        self._schema: GraphQLSchema | None = None
-        self._usable = False
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self._kept: OrderedDict[tuple[str, str | None], _Kept] = OrderedDict()
         self._fields = 0
 
+    @cached_property
+    def usable(self) -> bool:
+        """Whether the schema answers in no way of its own, as by middleware, so that its operations can be compiled."""
+        schema = self.schema
+        return (
+            schema.execution_context_class is StrawberryGraphQLCoreExecutionContext
+            and not schema.directives
+            and not any(one._implements_resolve() for one in schema.get_extensions())
+            and not schema.config.enable_experimental_incremental_execution
+        )
+
+    def prepare(self, text: str, document: DocumentNode) -> None:
+        """Compile the operations of a valid document now, but those whose form its variables decide."""
+        for one in document.definitions:
+            if isinstance(one, OperationDefinitionNode):
+                kept = self._kept_for(text, one.name.value if one.name else None, document)
+                if kept.outline is not None and not kept.outline.conditions and not kept.variants:
+                    self._variant(kept, (), VariableValues({}, {}))
+
     async def run(self, asked: ExecutionContext) -> ExecutionResult | None:
         """The answer; None, before anything ran, where graphql-core is to give it."""
-        found = self._prepared(asked)
-        if found is None:
+        if asked.query is None or asked.graphql_document is None or asked.schema is not self.schema:
             return None
-        plan, outline, variables = found
+        found = self._kept_for(asked.query, asked.operation_name, asked.graphql_document)
+        if found.outline is None:
+            return None
+        outline = found.outline
+        schema = self.schema._schema
+        variables = get_variable_values(
+            schema, outline.operation.variable_definitions or (), asked.variables or {}, max_errors=_MOST_MISTAKES
+        )
+        if isinstance(variables, list):
+            return None
+        variant = tuple(variables.coerced.get(name) for name in outline.conditions)
+        if not all(value is True or value is False for value in variant):
+            return None
+        plan = self._variant(found, variant, variables)
+        if plan is None:
+            return None
         run = Run(
-            self._schema,
+            schema,
             outline.definitions,
             outline.operation,
             variables,
@@ -62,67 +95,30 @@ class Operations:
         )
         return await answered(plan, run, asked.root_value)
 
-    def _prepared(self, asked: ExecutionContext) -> tuple[Compiled, Outline, VariableValues] | None:
-        if asked.query is None or asked.graphql_document is None or not self._serves(asked.schema):
-            return None
-        kept = self._kept_for(asked)
-        if kept.outline is None:
-            return None
-        assert self._schema is not None
-        variables = get_variable_values(
-            self._schema,
-            kept.outline.operation.variable_definitions or (),
-            asked.variables or {},
-            max_errors=_MOST_MISTAKES,
-        )
-        if isinstance(variables, list):
-            return None
-        variant = tuple(variables.coerced.get(name) for name in kept.outline.conditions)
-        if not all(value is True or value is False for value in variant):
-            return None
-        if variant not in kept.variants:
-            plan = self._compiled(kept.outline, variables)
-            kept.variants[variant] = plan
-            self._fields += 1 if plan is None else plan.fields
-            self._forget()
-        plan = kept.variants[variant]
-        return None if plan is None else (plan, kept.outline, variables)
-
-    def _serves(self, schema: Any) -> bool:
-        """Whether the schema is one whose operations can be compiled: it answers them in no way of its own."""
-        built: GraphQLSchema = schema._schema
-        if self._schema is None:
-            self._schema = built
-            self._usable = (
-                isinstance(schema, Schema)
-                and schema.execution_context_class is StrawberryGraphQLCoreExecutionContext
-                and not schema.directives
-                and not any(one._implements_resolve() for one in schema.get_extensions())
-                and not schema.config.enable_experimental_incremental_execution
-            )
-        if self._schema is not built:
-            raise RuntimeError("compiled operations belong to one schema: make them anew for another")
-        return self._usable
-
-    def _kept_for(self, asked: ExecutionContext) -> _Kept:
-        assert asked.query is not None
-        assert asked.graphql_document is not None
-        key = (asked.query, asked.operation_name)
-        kept = self._kept.get(key)
+    def _kept_for(self, text: str, name: str | None, document: DocumentNode) -> _Kept:
+        kept = self._kept.get((text, name))
         if kept is None:
             try:
-                found = outline(asked.graphql_document, asked.operation_name)
+                found = outline(document, name) if self.usable else None
             except Unsupported:
                 found = None
-            kept = self._kept[key] = _Kept(found, {})
+            kept = self._kept[text, name] = _Kept(found, {})
+            self._forget()
         else:
-            self._kept.move_to_end(key)
+            self._kept.move_to_end((text, name))
         return kept
 
+    def _variant(self, kept: _Kept, variant: tuple[Any, ...], variables: VariableValues) -> Compiled | None:
+        if variant not in kept.variants:
+            assert kept.outline is not None
+            plan = kept.variants[variant] = self._compiled(kept.outline, variables)
+            self._fields += 0 if plan is None else plan.fields
+            self._forget()
+        return kept.variants[variant]
+
     def _compiled(self, outline: Outline, variables: VariableValues) -> Compiled | None:
-        assert self._schema is not None
         try:
-            return compiled(self._schema, outline, variables)
+            return compiled(self.schema._schema, outline, variables)
         except Unsupported:
             return None
         except Exception:  # whatever it is, graphql-core can still answer

@@ -291,12 +291,11 @@ class Run:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def result(self, data: dict[str, Any] | None) -> ExecutionResult:
+    def result(self, data: dict[str, Any]) -> ExecutionResult:
         """The response, the places of its errors made null."""
-        for keys in self._nulled:
-            if not keys:
-                data = None
-                break
+        if self.over:
+            return ExecutionResult(None, self.errors)
+        for keys in sorted(self._nulled, key=len):
             here: Any = data
             for key in keys[:-1]:
                 here = here[key]

@@ -28,6 +28,7 @@ from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
 
+from execution.extension import CompiledExecution, Operations
 from gateway.crosssite import refuse_cross_site
 from gateway.documents import Persisted
 from gateway.entities import resolved
@@ -155,8 +156,9 @@ class GraphQLView:
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         self.runtime = runtime
-        self.schema = build_api(Api, extensions=[Ready, Presented])
-        self.documents = Documents(self.schema._schema, settings.limits)
+        self.schema = build_api(Api, extensions=[Ready, Presented, lambda: CompiledExecution(self.operations)])
+        self.operations = Operations(self.schema)
+        self.documents = Documents(self.schema._schema, settings.limits, self.operations.prepare)
         self.persisted = Persisted(settings.documents.manifests, settings.documents.only)
         #: Seconds after which an answer is given up: an action and the reads for its payload have ended by then.
         self._most_seconds = settings.deadlines.request_seconds + settings.deadlines.store_seconds + 1

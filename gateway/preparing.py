@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,9 +78,13 @@ class Prepared:
 class Documents:
     """Documents that are kept prepared. What cannot run is never kept."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, compile: Callable[[str, DocumentNode], None] | None = None
+    ) -> None:
         self.schema = schema
         self.limits = limits
+        #: What is made of a valid document besides, within the time that new documents may take.
+        self._compile = compile
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._size = 0
         self._turn = asyncio.Lock()
@@ -173,6 +177,8 @@ class Documents:
             for mistake in mistakes:
                 mistake.extensions = mistake.extensions or {"code": "INVALID_INPUT"}
             raise RequestError(mistakes)
+        if self._compile is not None:
+            self._compile(text, document)
         operations = {
             one.name.value if one.name else None: one
             for one in document.definitions

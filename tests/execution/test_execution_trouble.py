@@ -1,0 +1,172 @@
+"""Operations over a schema made for trouble: compiled and by graphql-core, the answers are the same to the byte."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import graphql
+import pytest
+from graphql import ExecutionResult, GraphQLError, parse, validate
+from graphql.execution.values import get_variable_values
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from execution.compiling import compiled, outline
+from execution.extension import answered
+from execution.running import Run
+from tests.execution.clock import QuickLoop, others_ended
+from tests.execution.trouble import SCHEMA, World
+from tests.execution.written import Writer
+
+pytestmark = [
+    # Some of what these resolvers make is dropped by both executors, such as a coroutine in a list in a list.
+    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"),
+]
+
+#: How many cases each property tries; `make fuzz` asks for many more.
+CASES = 1_250 * max(1, int(os.environ.get("AFTERSALE_FUZZ", "60")) // 60)
+
+COMPARED = settings(
+    max_examples=CASES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize="AFTERSALE_FUZZ" not in os.environ,
+    database=None,
+)
+SEEDS = st.integers(0, 2**40)
+
+
+def literal(dice: random.Random, name: str) -> str:
+    match name:
+        case "Int":
+            return dice.choice(["0", "1", "-5", "2147483647"])
+        case "Float":
+            return dice.choice(["0.5", "3"])
+        case "Boolean":
+            return dice.choice(["true", "false"])
+        case "Even":
+            return dice.choice(["2", "4", "4", "3", '"odd"', '"x"'])
+        case _:
+            return dice.choice(['""', '"a"', '"ä😀"'])
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[QuickLoop]:
+    quick = QuickLoop()
+    yield quick
+    quick.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
+
+
+async def by_core(document: Any, values: dict[str, Any], world: World) -> ExecutionResult:
+    result = graphql.execute(SCHEMA, document, context_value=world, variable_values=values)
+    return await result if hasattr(result, "__await__") else result  # type: ignore[no-any-return,misc]
+
+
+async def by_compiled(document: Any, values: dict[str, Any], world: World) -> ExecutionResult | None:
+    """The same; None where the variables are refused, which graphql-core tells."""
+    found = outline(document, None)
+    variables = get_variable_values(SCHEMA, found.operation.variable_definitions or (), values, max_errors=50)
+    if isinstance(variables, list):
+        return None
+    if not all(isinstance(variables.coerced.get(name), bool) for name in found.conditions):
+        return None
+    plan = compiled(SCHEMA, found, variables, most=10**6)
+    run = Run(SCHEMA, found.definitions, found.operation, variables, None, world, None)
+    return await answered(plan, run, None)
+
+
+def told(error: GraphQLError) -> str:
+    cause = error.original_error
+    return json.dumps([error.formatted, type(cause).__name__, len(error.nodes or ())], default=repr)
+
+
+def nulled(data: Any, error: GraphQLError) -> str:
+    """The place that an error left null: the first null on its way."""
+    here = data
+    for length, key in enumerate(error.path or ()):
+        if here is None:
+            return str((error.path or [])[:length])
+        here = here[key]
+    return str(error.path)
+
+
+def case(seed: int, *, apart: bool, kind: str = "query") -> tuple[str, dict[str, Any], World]:
+    dice = random.Random(seed)
+    text, values = Writer(SCHEMA, dice, literal, dice.choice([8, 16, 40])).operation(kind)
+    trouble, slow = dice.choice([0, 10, 40, 150, 400]), dice.choice([0, 50, 300, 800])
+    return text, values, World(seed, trouble, slow, apart, streams=not apart)
+
+
+def compare(loop: QuickLoop, seed: int, *, apart: bool, kind: str = "query") -> None:
+    text, values, world = case(seed, apart=apart, kind=kind)
+    other = replace(world, effects=[])
+    document = parse(text)
+
+    async def both() -> tuple[ExecutionResult, ExecutionResult | None]:
+        expected = await by_core(document, values, other)
+        await others_ended()
+        loop.complaints.clear()
+        found = await by_compiled(document, values, world)
+        left = await others_ended()
+        assert not [name for name in left if not name.startswith(("_later", "_push"))], left
+        return expected, found
+
+    expected, found = loop.run_until_complete(both())
+    if found is None:
+        return
+    assert json.dumps(found.data) == json.dumps(expected.data), text
+    assert world.effects == other.effects
+    mine, theirs = found.errors or [], expected.errors or []
+    if apart:
+        assert [told(one) for one in mine] == [told(one) for one in theirs], text
+    else:
+        # What fails in the same moment is told in the order of the event loop; the places are the same in any order.
+        assert {nulled(found.data, one) for one in mine} == {nulled(expected.data, one) for one in theirs}, text
+    assert loop.complaints == []
+
+
+@COMPARED
+@given(SEEDS)
+def test_answers_that_come_one_by_one_are_the_same_in_the_same_order(loop: QuickLoop, seed: int) -> None:
+    compare(loop, seed, apart=True)
+
+
+@COMPARED
+@given(SEEDS)
+def test_answers_that_come_at_once_leave_the_same_places_null(loop: QuickLoop, seed: int) -> None:
+    compare(loop, seed, apart=False)
+
+
+@COMPARED
+@given(SEEDS)
+def test_mutations_take_effect_in_the_same_order(loop: QuickLoop, seed: int) -> None:
+    compare(loop, seed, apart=True, kind="mutation")
+
+
+def test_the_operations_that_are_compared_are_valid_and_various() -> None:
+    compiled_fields, refused = 0, 0
+    for seed in range(150):
+        text, values, _ = case(seed, apart=True, kind="mutation" if seed % 5 == 0 else "query")
+        document = parse(text)
+        # Some give the scalar what it refuses, which validation would have said.
+        assert [one.message for one in validate(SCHEMA, document) if "Even" not in one.message] == []
+        found = outline(document, None)
+        variables = get_variable_values(SCHEMA, found.operation.variable_definitions or (), values)
+        if isinstance(variables, list) or variables.coerced.get("maybe", True) is None:
+            refused += 1
+            continue
+        compiled_fields += compiled(SCHEMA, found, variables, most=10**6).fields
+    assert compiled_fields > 1_500
+    assert refused < 50
