@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,8 @@ from platforms.bigcommerce import mapping, wire
 from platforms.errors import MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.secrets import SecretText
+from platforms.staff_notes import return_mark, return_note
+from platforms.together import each, together
 from platforms.transport import Budget, Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
@@ -51,7 +53,6 @@ from schema.values import Money
 from schema.vocabulary import ActionKind, PaymentStatus, RefundChoice, RefundStatus
 
 T = TypeVar("T")
-I = TypeVar("I")  # noqa: E741
 
 #: A list that over-matches is followed for so many pages in one go; then the answer is what was found, and goes on.
 _PAGES = 5
@@ -195,7 +196,7 @@ class BigCommerce(Platform):
     async def _probe(self) -> Probe:
         """Who the store is, and whether the token may read orders and customers."""
         try:
-            about, orders, customers = await _together(
+            about, orders, customers = await together(
                 self._allowed(self._asked_about()),
                 self._allowed(self._read(wire.orders_count(), lambda reply: decode(wire.Count, reply, "the count"))),
                 self._allowed(
@@ -255,7 +256,11 @@ class BigCommerce(Platform):
     # -- orders
 
     async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
-        rows = [row for row in await _each(self._order_row, _native(ids)) if row is not None and mapping.is_shown(row)]
+        rows = [
+            row
+            for row in await each(self._order_row, _native(ids), at_once=_AT_ONCE)
+            if row is not None and mapping.is_shown(row)
+        ]
         return {order.source.native_id: order for order in await self._orders(rows, parts)}
 
     async def orders_by_number(self, number: str, parts: OrderParts) -> Sequence[Order]:
@@ -278,7 +283,7 @@ class BigCommerce(Platform):
         def of_guest(row: wire.OrderRow) -> bool:
             return row.customer_id == 0 and same_email(row.billing_address.email, person.email)
 
-        stretches = await _together(
+        stretches = await together(
             *(self._stretch(query, after, of_record(record), customer=record) for record in records),
             self._stretch(query, after, of_guest, email=person.email),
         )
@@ -363,11 +368,11 @@ class BigCommerce(Platform):
         refunded = [str(row.id) for row in rows if parts & OrderParts.REFUNDS or mapping.hides_refunds(row)]
         lined = rows if parts & _NEEDS_LINES else []
         shipped = [row for row in rows if row.items_shipped > 0] if parts & OrderParts.FULFILLMENTS else []
-        customers, refunds, lines, shipments = await _together(
+        customers, refunds, lines, shipments = await together(
             self._customers_by_id([str(one) for one in unknown]),
             self._refunds(refunded),
-            _each(self._lines, lined),
-            _each(self._shipments, shipped),
+            each(self._lines, lined, at_once=_AT_ONCE),
+            each(self._shipments, shipped, at_once=_AT_ONCE),
         )
         emails = {row.id: email_or_none(row.email) for row in customers} | dict(known or {})
         lines_of = dict(zip((row.id for row in lined), lines, strict=True))
@@ -405,7 +410,7 @@ class BigCommerce(Platform):
             return await self._all_listed(lambda page: wire.refunds_of(ids, page), wire.RefundRow, "refunds")
 
         try:
-            found = await _each(some, _pieces(orders))
+            found = await each(some, _pieces(orders), at_once=_AT_ONCE)
         except PlatformError:
             return None
         by_order: dict[int, list[wire.RefundRow]] = {}
@@ -427,9 +432,11 @@ class BigCommerce(Platform):
                     raise
                 if len(addresses) == 1:
                     return []
-                return [row for found in await _each(some, [[one] for one in addresses]) for row in found]
+                return [
+                    row for found in await each(some, [[one] for one in addresses], at_once=_AT_ONCE) for row in found
+                ]
 
-        rows = [row for found in await _each(some, _pieces(wanted)) for row in found]
+        rows = [row for found in await each(some, _pieces(wanted), at_once=_AT_ONCE) for row in found]
         return {
             email: [mapping.profile(row, self._home) for row in rows if same_email(row.email, email)]
             for email in wanted
@@ -444,7 +451,7 @@ class BigCommerce(Platform):
         async def some(ids: Sequence[str]) -> list[wire.CustomerRow]:
             return await self._customers(lambda page: wire.customers_by_ids(ids, page))
 
-        return [row for rows in await _each(some, _pieces(ids)) for row in rows]
+        return [row for rows in await each(some, _pieces(ids), at_once=_AT_ONCE) for row in rows]
 
     async def _customers(self, ask: Callable[[int], Call]) -> list[wire.CustomerRow]:
         return await self._all_listed(ask, wire.CustomerRow, "customers")
@@ -459,7 +466,9 @@ class BigCommerce(Platform):
         async def some(ids: Sequence[str]) -> list[wire.ProductRow]:
             return await self._all_listed(lambda page: wire.products_by_ids(ids, page), wire.ProductRow, "products")
 
-        found, currency = await _together(_each(some, _pieces(wanted, wire.PRODUCTS_PAGE)), self._currency())
+        found, currency = await together(
+            each(some, _pieces(wanted, wire.PRODUCTS_PAGE), at_once=_AT_ONCE), self._currency()
+        )
         shop_url = self._about.secure_url if self._about else None
         return {
             str(row.id): mapping.product(row, self._home, currency, shop_url)
@@ -485,11 +494,11 @@ class BigCommerce(Platform):
     async def return_order(self, request: ReturnOrder) -> Outcome:
         """The notes are one text: read, added to, written whole. What staff write in that instant is lost, so nothing
         is written that already stands there."""
-        native, mark = request.order.source.native_id, _return_mark(request)
+        native, mark = request.order.source.native_id, return_mark(request)
         before = (await self._read(wire.order(native), _state)).staff_notes or ""
         if _stands(mark, before):
             return Done()
-        text = f"{before.rstrip()}\n\n{_return_note(request)}".lstrip()
+        text = f"{before.rstrip()}\n\n{return_note(request)}".lstrip()
         if len(text) > wire.NOTES_LENGTH:
             raise Refused("the staff notes of this order are full", store=self.config.id)
         state = await self._write(wire.leave_notes(native, text), _state, ActionKind.RETURN_ORDER)
@@ -504,7 +513,7 @@ class BigCommerce(Platform):
         lines = [wire.of_line(one.line.native_id, one.quantity) for one in ask.lines]
         to = await self._shipping_left(native) if ask.shipping else {}
         carried = [wire.of_shipping(address, left) for address, left in to.items()]
-        goods, shipping = await _together(self._quoted(native, lines), self._quoted(native, carried))
+        goods, shipping = await together(self._quoted(native, lines), self._quoted(native, carried))
         # Should the store add tax to what was given with tax, no more is due than was paid.
         sent = min(shipping.total_refund_amount, sum(to.values(), _ZERO))
         sent = max(min(sent, most.amount - goods.total_refund_amount), _ZERO)
@@ -548,7 +557,7 @@ class BigCommerce(Platform):
 
     async def _shipping_left(self, native: str) -> Mapping[int, Decimal]:
         """What was paid for shipping to each address, less what was paid back of it."""
-        to, refunds = await _together(
+        to, refunds = await together(
             self._all_rows(lambda page: wire.shipping_addresses(native, page), wire.ShippedTo, "addresses"),
             self._all_listed(lambda page: wire.refunds_of([native], page), wire.RefundRow, "refunds"),
         )
@@ -582,7 +591,7 @@ class BigCommerce(Platform):
             return None
         if isinstance(request, CancelOrder):
             return Done() if state.status_id == wire.CANCELLED else None
-        return Done() if _stands(_return_mark(request), state.staff_notes) else None
+        return Done() if _stands(return_mark(request), state.staff_notes) else None
 
     # -- calls
 
@@ -764,53 +773,5 @@ def _way(request: RefundOrder, quote: wire.Quote, store: str) -> Sequence[wire.P
 # ------------------------------------------------------------------------------------------------------------- notes
 
 
-def _return_mark(request: ReturnOrder) -> str:
-    return f"Return agreed by Aftersale (action {request.action_id})."
-
-
 def _stands(mark: str, notes: str | None) -> bool:
     return any(line.strip() == mark for line in (notes or "").splitlines())
-
-
-def _return_note(request: ReturnOrder) -> str:
-    """For the store's staff; the first line is the mark by which it is found again."""
-    text = [_return_mark(request)]
-    for one in request.lines:
-        words = [one.reason.value, *([one.condition.value] if one.condition else [])]
-        text.append(f"{one.quantity} x {_plain(one.line.title)} (line {one.line.native_id}): {', '.join(words)}")
-        if one.note:
-            text.append(f"  {_plain(one.note)}")
-    text.append(f"Resolution: {request.resolution.value}.")
-    text += [f"Fee: {fee.kind.value} {fee.amount.amount} {fee.amount.currency_code}" for fee in request.fees]
-    return "\n".join(text)
-
-
-def _plain(text: str) -> str:
-    """One line without markup, whatever the control panel makes of a note."""
-    return " ".join(text.replace("<", " ").replace(">", " ").split())
-
-
-# ------------------------------------------------------------------------------------------------------- concurrency
-
-
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at once; the first failure ends the others and is raised as itself."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-async def _each(one: Callable[[I], Awaitable[T]], items: Sequence[I]) -> list[T]:
-    """The same for each item, `_AT_ONCE` at a time, in the order of `items`."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def held(item: I) -> T:
-        async with gate:
-            return await one(item)
-
-    return await _together(*map(held, items))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -43,6 +43,7 @@ from platforms.errors import BadCredentials, MissingScope, PlatformError, Refuse
 from platforms.jsonbody import decode
 from platforms.oauth import ClientCredentials
 from platforms.secrets import SecretText
+from platforms.together import together
 from platforms.transport import Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
@@ -755,8 +756,8 @@ class Commercetools(Platform):
     ) -> list[T]:
         """The rows whose field has one of these values, as few calls as their number allows; none for no values."""
         pieces = [values[at : at + wire.VALUES] for at in range(0, len(values), wire.VALUES)]
-        found = await _together(
-            self._all(operation, kind, [wire.one_of(path, "values", piece)], type_, expand, more) for piece in pieces
+        found = await together(
+            *(self._all(operation, kind, [wire.one_of(path, "values", piece)], type_, expand, more) for piece in pieces)
         )
         return [row for rows in found for row in rows]
 
@@ -942,16 +943,3 @@ def _position(text: str) -> _Place:
     except Unreadable:
         pass
     raise Refused("not a position in this store's list")
-
-
-async def _together(work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
-    """All at once; the first failure ends the others and is raised as itself."""
-    wanted = list(work)
-    if len(wanted) == 1:
-        return [await wanted[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in wanted]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -37,6 +37,8 @@ from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, Platf
 from platforms.jsonbody import decode
 from platforms.magento import mapping, wire
 from platforms.secrets import SecretText
+from platforms.staff_notes import cancel_note, plain, return_mark, return_note
+from platforms.together import together
 from platforms.transport import Call, Limits, Reply, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
@@ -242,7 +244,7 @@ class Magento(Platform):
     async def _probe(self) -> Probe:
         """Three cheap reads: may we see orders, are there returns, and what the store view is set to."""
         self._shop = self._choices = None
-        may_see, has_returns, store = await _together(
+        may_see, has_returns, store = await together(
             self._permission(wire.orders_count()),
             self._permission(wire.rmas_count()) if self.config.edition != "open_source" else _nothing(),
             self._store_view(),
@@ -392,7 +394,7 @@ class Magento(Platform):
         unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
         sent = [row.entity_id for row in rows if any(item.qty_shipped for item in row.items)]
         invoiced = [row.entity_id for row in rows if row.total_invoiced or row.total_refunded]
-        customers, shipments, memos, returns = await _together(
+        customers, shipments, memos, returns = await together(
             self._batches([str(one) for one in unknown], wire.customers_by_ids, wire.CustomerPage, "customers"),
             self._beside(sent, parts & OrderParts.FULFILLMENTS, wire.shipments, wire.ShipmentPage, "shipments"),
             self._beside(invoiced, parts & OrderParts.REFUNDS, wire.memos, wire.MemoPage, "credit memos"),
@@ -481,7 +483,7 @@ class Magento(Platform):
         wanted = _native(ids)
         if not wanted:
             return {}
-        rows, shop = await _together(
+        rows, shop = await together(
             self._batches(wanted, wire.products_by_ids, wire.ProductPage, "products"), self._settings()
         )
         rows = [row for row in rows if str(row.id) in wanted]
@@ -528,7 +530,7 @@ class Magento(Platform):
         if after is None or after.state != "canceled":
             raise Refused("the shop said yes and did not cancel the order", store=self.config.id)
         with suppress(PlatformError):  # the order is cancelled, comment or no comment
-            await self._note(native, _cancel_note(request), after, ActionKind.CANCEL_ORDER)
+            await self._note(native, cancel_note(request), after, ActionKind.CANCEL_ORDER)
         return Done()
 
     async def return_order(self, request: ReturnOrder) -> Outcome:
@@ -540,13 +542,13 @@ class Magento(Platform):
         state = await self._order_state(native)
         if state is None:
             raise wire.Missing("the shop has no such order", store=self.config.id)
-        await self._note(native, _return_note(request), state, ActionKind.RETURN_ORDER)
+        await self._note(native, return_note(request, "item"), state, ActionKind.RETURN_ORDER)
         return Done()
 
     async def refund_sum(self, ask: RefundAsk) -> RefundSum:
         """Worked out as the shop does, which has no word on it beforehand."""
         most = ask.order.totals.refundable.presentment
-        row, sent = await _together(
+        row, sent = await together(
             self._order_row(ask.order), self._shipping_left(ask.order) if ask.shipping else _nothing()
         )
         goods, tax = mapping.worth(row, {one.line.native_id: one.quantity for one in ask.lines})
@@ -616,7 +618,7 @@ class Magento(Platform):
     async def _return_choices(self) -> _Choices:
         """What the shop offers for a return; asked once, and again after a probe."""
         if self._choices is None:
-            rows = await _together(
+            rows = await together(
                 *(
                     self._read(wire.rma_attribute(code), wire.AttributeRow, f"the choices of {code}")
                     for code in ("reason", "condition", "resolution")
@@ -632,7 +634,7 @@ class Magento(Platform):
                 state = await self._order_state(request.order.source.native_id)
                 return Done() if state is not None and state.state == "canceled" else None
             case ReturnOrder():
-                native, mark = request.order.source.native_id, _return_mark(request)
+                native, mark = request.order.source.native_id, return_mark(request)
                 if await self._has_returns():
                     rows = await self._all(wire.rmas([int(native)]), wire.RmaPage, "returns")
                     for row in rows:
@@ -716,7 +718,7 @@ class Magento(Platform):
     ) -> list[T]:
         """As few searches as a page allows; none for nothing."""
         pieces = [keys[at : at + most] for at in range(0, len(keys), most)]
-        found = await _together(*(self._all(ask(piece), type_, what) for piece in pieces))
+        found = await together(*(self._all(ask(piece), type_, what) for piece in pieces))
         return [row for rows in found for row in rows]
 
 
@@ -886,7 +888,7 @@ def _rma(request: ReturnOrder, choices: _Choices, own: ReturnLabels, now: dateti
         items.append({name: value for name, value in item.items() if value is not None})
     store_id = (order.source.raw_values or {}).get("store_id")
     comment = {
-        "comment": _return_note(request),
+        "comment": return_note(request, "item"),
         "created_at": wire.written(now),
         "customer_notified": False,
         "visible_on_front": False,
@@ -930,7 +932,7 @@ def _memo(request: RefundOrder, row: wire.OrderRow, store: str) -> Mapping[str, 
             "the order was paid in another currency than the shop's: only whole lines can be paid back to the cent",
             store=store,
         )
-    text = f"{_refund_mark(request)} {_plain(request.reason)}".strip()
+    text = f"{_refund_mark(request)} {plain(request.reason)}".strip()
     if carried > shipping:
         text += f" Shipping in it: {carried}."
     return wire.memo_asked(
@@ -972,50 +974,5 @@ def _refunded(rows: Iterable[wire.MemoRow], request: RefundOrder, since: datetim
     return None
 
 
-# ---------------------------------------------------------------------------------------------------------- comments
-
-
-def _cancel_note(request: CancelOrder) -> str:
-    lines = [f"Cancelled by Aftersale (action {request.action_id}). Reason: {request.reason.value}."]
-    return "\n".join([*lines, *([_plain(request.note)] if request.note else [])])
-
-
-def _return_mark(request: ReturnOrder) -> str:
-    return f"Return agreed by Aftersale (action {request.action_id})."
-
-
-def _return_note(request: ReturnOrder) -> str:
-    """For the shop's staff; the first line is the mark by which it is found again."""
-    text = [_return_mark(request)]
-    for one in request.lines:
-        words = [one.reason.value, *([one.condition.value] if one.condition else [])]
-        text.append(f"{one.quantity} x {_plain(one.line.title)} (item {one.line.native_id}): {', '.join(words)}")
-        if one.note:
-            text.append(f"  {_plain(one.note)}")
-    text.append(f"Resolution: {request.resolution.value}.")
-    text += [f"Fee: {fee.kind.value} {fee.amount.amount} {fee.amount.currency_code}" for fee in request.fees]
-    return "\n".join(text)
-
-
-def _plain(text: str) -> str:
-    """One line without markup: comments are shown as HTML in the admin."""
-    return " ".join(text.replace("<", " ").replace(">", " ").split())
-
-
-# ------------------------------------------------------------------------------------------------------- concurrency
-
-
 async def _nothing() -> None:
     return None
-
-
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at once; the first failure ends the others and is raised as itself."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
@@ -35,6 +35,7 @@ from platforms.errors import OutcomeUnknown, PlatformError, Refused, Unreadable,
 from platforms.jsonbody import decode
 from platforms.medusa import mapping, wire
 from platforms.secrets import SecretText
+from platforms.together import together
 from platforms.transport import Call, Limits, Transport
 from schema.customer import CustomerProfile
 from schema.emails import Email, same_email
@@ -171,7 +172,7 @@ class Medusa(Platform):
 
     async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
         wanted = _native(ids)
-        pages = await _together(
+        pages = await together(
             *(self._read(wire.orders_by_ids(some, parts), wire.OrdersPage, "orders") for some in _pieces(wanted))
         )
         rows = [row for page in pages for row in page.orders if row.id in wanted and mapping.is_shown(row)]
@@ -202,7 +203,7 @@ class Medusa(Platform):
         routes = [self._stretch(query, after, mine, parts, search=person.email)]
         if records:
             routes.append(self._stretch(query, after, mine, parts, customers=records))
-        stretches = await _together(*routes)
+        stretches = await together(*routes)
         # Only as far down as every route has been read is the merged list complete.
         cut = max((stretch.read_to for stretch in stretches if stretch.read_to is not None), default=None)
         merged = {row.id: row for stretch in stretches for row in stretch.rows}
@@ -310,11 +311,11 @@ class Medusa(Platform):
                     break
             return [mapping.profile(row, self._home) for row in rows.values()]
 
-        return dict(zip(wanted, await _together(*map(one, wanted)), strict=True))
+        return dict(zip(wanted, await together(*map(one, wanted)), strict=True))
 
     async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
         wanted = _native(ids)
-        pages = await _together(
+        pages = await together(
             *(self._read(wire.customers_by_ids(some), wire.CustomersPage, "customers") for some in _pieces(wanted))
         )
         rows = [row for page in pages for row in page.customers if row.id in wanted and mapping.is_record(row)]
@@ -326,7 +327,7 @@ class Medusa(Platform):
         wanted = _native(ids)
         if not wanted:
             return {}
-        currency, *pages = await _together(
+        currency, *pages = await together(
             self._price_currency(),
             *(self._read(wire.products_by_ids(some), wire.ProductsPage, "products") for some in _pieces(wanted)),
         )
@@ -564,18 +565,3 @@ def _note(request: ReturnOrder) -> str:
 
 def _item_note(condition: str | None, note: str | None) -> str:
     return " ".join(filter(None, (f"Condition: {condition}." if condition else None, " ".join((note or "").split()))))
-
-
-# ------------------------------------------------------------------------------------------------------- concurrency
-
-
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at once; the first failure ends the others and is raised as itself."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

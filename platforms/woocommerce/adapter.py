@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,8 @@ from platforms.base import (
 from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
 from platforms.secrets import SecretText
+from platforms.staff_notes import cancel_note, plain, return_mark, return_note
+from platforms.together import together
 from platforms.transport import Call, Limits, Reply, Transport
 from platforms.woocommerce import mapping, refunds, wire
 from schema.customer import CustomerProfile
@@ -188,7 +190,7 @@ class WooCommerce(Platform):
 
     async def _probe(self) -> Probe:
         self._no_plugin = False
-        currency, plugin = await _together(self._settled_currency(), self._has_subscriptions())
+        currency, plugin = await together(self._settled_currency(), self._has_subscriptions())
         warnings = []
         if currency is None and self.config.currency is None:
             warnings.append("The key may not read the shop's currency: set `currency` for this store.")
@@ -285,7 +287,7 @@ class WooCommerce(Platform):
         def of_guest(row: wire.OrderRow) -> bool:
             return row.customer_id == 0 and same_email(row.billing.email, person.email)
 
-        stretches = await _together(
+        stretches = await together(
             *(self._stretch(query, after, of_record(record), customer=record) for record in records),
             self._stretch(query, after, of_guest, customer=0, search=person.email),
         )
@@ -366,7 +368,7 @@ class WooCommerce(Platform):
         """Orders with their owners and, where parts need them, their refunds: in the order of `rows`."""
         unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
         refunded = [row.id for row in rows if row.refunds] if parts & _NEEDS_REFUNDS else []
-        customers, paid_back = await _together(
+        customers, paid_back = await together(
             self._batches([str(one) for one in unknown], wire.customers_by_ids, list[wire.CustomerRow], "customers"),
             self._refunds(refunded),
         )
@@ -391,7 +393,7 @@ class WooCommerce(Platform):
                 return await self._read(wire.refunds(order), list[wire.RefundRow], "refunds")
             return None
 
-        found = await _together(*(one(order) for order in orders))
+        found = await together(*(one(order) for order in orders))
         return {order: rows for order, rows in zip(orders, found, strict=True) if rows is not None}
 
     # -- customers
@@ -410,7 +412,7 @@ class WooCommerce(Platform):
                 raise
             return [mapping.profile(row, self._home) for row in rows if same_email(row.email, email)]
 
-        return dict(zip(wanted, await _together(*map(one, wanted)), strict=True))
+        return dict(zip(wanted, await together(*map(one, wanted)), strict=True))
 
     async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
         wanted = _native(ids)
@@ -424,12 +426,12 @@ class WooCommerce(Platform):
         wanted = _native(ids)
         if not wanted:
             return {}
-        rows, currency = await _together(
+        rows, currency = await together(
             self._batches(wanted, wire.products_by_ids, list[wire.ProductRow], "products"), self._product_currency()
         )
         rows = [row for row in rows if str(row.id) in wanted]
         variable = [row.id for row in rows if row.type in ("variable", "variable-subscription")]
-        found = dict(zip(variable, await _together(*map(self._variations, variable)), strict=True))
+        found = dict(zip(variable, await together(*map(self._variations, variable)), strict=True))
         return {str(row.id): mapping.product(row, self._home, currency, found.get(row.id)) for row in rows}
 
     async def _variations(self, product: int) -> Sequence[wire.VariationRow]:
@@ -464,7 +466,7 @@ class WooCommerce(Platform):
             for profile in await person.profiles()
             if same_email(profile.email, person.email)
         }
-        lists = await _together(*map(self._all_of_customer, records))
+        lists = await together(*map(self._all_of_customer, records))
         after = _position(query.after) if query.after else None
         rows = sorted(
             {row.id: row for rows in lists for row in rows}.values(),
@@ -534,7 +536,7 @@ class WooCommerce(Platform):
                     raise
                 return None
 
-        found = await _together(*map(orders, rows))
+        found = await together(*map(orders, rows))
         return [
             mapping.subscription(row, self._home, one, with_cycles=cycles, owner=known.get(row.customer_id))
             for row, one in zip(rows, found, strict=True)
@@ -552,14 +554,14 @@ class WooCommerce(Platform):
             raise Refused("the shop took the call and did not cancel the order", store=self.config.id)
         with suppress(PlatformError):  # the order is cancelled, note or no note
             await self._write(
-                wire.leave_note(native, _cancel_note(request)), wire.NoteRow, "the note", ActionKind.CANCEL_ORDER
+                wire.leave_note(native, cancel_note(request)), wire.NoteRow, "the note", ActionKind.CANCEL_ORDER
             )
         return Done()
 
     async def return_order(self, request: ReturnOrder) -> Outcome:
         native = request.order.source.native_id
         note = await self._write(
-            wire.leave_note(native, _return_note(request)), wire.NoteRow, "the note", ActionKind.RETURN_ORDER
+            wire.leave_note(native, return_note(request)), wire.NoteRow, "the note", ActionKind.RETURN_ORDER
         )
         return Done(str(note.id))
 
@@ -579,7 +581,7 @@ class WooCommerce(Platform):
         if request.lines or request.shipping is not None:
             items = refunds.items(await self._refund_shares(request))
         made = await self._write(
-            wire.create_refund(native, amount, _plain(request.reason), request.action_id, items),
+            wire.create_refund(native, amount, plain(request.reason), request.action_id, items),
             wire.RefundRow,
             "the refund",
             ActionKind.REFUND_ORDER,
@@ -687,7 +689,7 @@ class WooCommerce(Platform):
             case ReturnOrder():
                 call = wire.order_notes(request.order.source.native_id)
                 notes = await self._read(call, list[wire.NoteRow], "the notes")
-                mark = _return_mark(request)
+                mark = return_mark(request)
                 found = next((one for one in notes if not one.customer_note and one.note.startswith(mark)), None)
                 return Done(str(found.id)) if found else None
             case RefundOrder():
@@ -739,7 +741,7 @@ class WooCommerce(Platform):
     ) -> list[T]:
         """As few calls as a page allows; none for no ids."""
         pieces = [ids[at : at + wire.MOST] for at in range(0, len(ids), wire.MOST)]
-        found = await _together(*(self._read(ask(piece), type_, what) for piece in pieces))
+        found = await together(*(self._read(ask(piece), type_, what) for piece in pieces))
         return [row for rows in found for row in rows]
 
 
@@ -820,48 +822,3 @@ def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
         and (query.placed_after is None or at >= query.placed_after)
         and (query.placed_before is None or at < query.placed_before)
     )
-
-
-# ------------------------------------------------------------------------------------------------------------- notes
-
-
-def _cancel_note(request: CancelOrder) -> str:
-    lines = [f"Cancelled by Aftersale (action {request.action_id}). Reason: {request.reason.value}."]
-    return "\n".join([*lines, *([_plain(request.note)] if request.note else [])])
-
-
-def _return_mark(request: ReturnOrder) -> str:
-    return f"Return agreed by Aftersale (action {request.action_id})."
-
-
-def _return_note(request: ReturnOrder) -> str:
-    """For the shop's staff; the first line is the mark by which the note is found again."""
-    text = [_return_mark(request)]
-    for one in request.lines:
-        words = [one.reason.value, *([one.condition.value] if one.condition else [])]
-        text.append(f"{one.quantity} x {_plain(one.line.title)} (line {one.line.native_id}): {', '.join(words)}")
-        if one.note:
-            text.append(f"  {_plain(one.note)}")
-    text.append(f"Resolution: {request.resolution.value}.")
-    text += [f"Fee: {fee.kind.value} {fee.amount.amount} {fee.amount.currency_code}" for fee in request.fees]
-    return "\n".join(text)
-
-
-def _plain(text: str) -> str:
-    """One line without markup: notes are shown as HTML in the shop's admin."""
-    return " ".join(text.replace("<", " ").replace(">", " ").split())
-
-
-# ------------------------------------------------------------------------------------------------------- concurrency
-
-
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at once; the first failure ends the others and is raised as itself."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
