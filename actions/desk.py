@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -20,7 +21,7 @@ from actions.approval import Approvals
 from actions.asking import Asking, Invalid, asking_again, check, check_key, check_until
 from actions.caller import Caller
 from actions.effects import Effects, Observer, Patience, trace_of
-from actions.facts import FactReader, Facts
+from actions.facts import FactReader, Facts, paid_here
 from actions.held import Held
 from actions.ledger import Busy, Ledger, Record, Recorded, SameKey, Standing
 from actions.listing import Listings, MalformedCursor
@@ -137,6 +138,13 @@ class ActionDesk:
     async def active_on(self, target_ids: Sequence[str]) -> Mapping[str, str]:
         """The id of the unfinished action on each target that has one."""
         return {target: action_id(record) for target, record in (await self.ledger.active_on(target_ids)).items()}
+
+    async def paid_here(self, orders: Sequence[Order]) -> Mapping[str, Decimal]:
+        """What of each order this gateway has paid back or is paying back, by its own ledger; left out: nothing."""
+        found: dict[str, list[Record]] = {}
+        for record in await self.ledger.paying_back([order.id for order in orders]):
+            found.setdefault(record.target, []).append(record)
+        return {order.id: paid_here(order, found[order.id])[0] for order in orders if order.id in found}
 
     # ------------------------------------------------------------------------------------------------ inside
 

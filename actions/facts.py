@@ -113,7 +113,7 @@ class FactReader:
             case CancelSubscriptionInput() as given:
                 asked = replace(asked, reason=given.reason)
         if asking.kind in PAYS_BACK and isinstance(target, Order):
-            records = await self._ledger.paying_back(str(asking.target), besides)
+            records = await self._ledger.paying_back([str(asking.target)], besides)
             paid, ours = paid_here(target, records)
             outside = refunds_before is not None and bool(foreign_refunds(target, {*refunds_before, *ours}))
             asked = replace(asked, paid_here=paid, refunded_outside=outside)
@@ -181,10 +181,11 @@ async def _nobody() -> Mapping[Email, Sequence[CustomerProfile]]:
 def paid_here(order: Order, records: Sequence[Record]) -> tuple[Decimal, frozenset[str]]:
     """What these actions have paid back of an order or may be paying back, and the ids of the refunds they made.
 
-    What the store shows of an action counts as it shows it; what it does not show yet counts as it was quoted. The
-    amount is in the customer's currency.
+    What the store shows of an action counts as it shows it; what it does not show yet, or was not read, counts as it
+    was quoted. The amount is in the customer's currency.
     """
-    shown = [one for one in order.refunds or () if one.status is not RefundStatus.FAILED]
+    refunds = (order.refunds or ()) if order.has("refunds") else ()
+    shown = [one for one in refunds if one.status is not RefundStatus.FAILED]
     ours: set[str] = set()
     total = Decimal(0)
     # Those whose refund is known by name go first, so that no other takes it for its own.

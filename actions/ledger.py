@@ -420,11 +420,13 @@ class Ledger:
         async with self.reading() as connection:
             return await self._history(connection, owner_hashes, now, besides)
 
-    async def paying_back(self, target: str, besides: str | None = None) -> Sequence[Record]:
-        """The actions on a target that have paid money back, or may be doing so; those that wait have not."""
+    async def paying_back(self, targets: Collection[str], besides: str | None = None) -> Sequence[Record]:
+        """The actions on targets that have paid money back, or may be doing so; those that wait have not."""
+        if not targets:
+            return []
         states = (COUNTED - {ActionState.AWAITING_APPROVAL}) | {ActionState.SUCCEEDED}
         query = select(actions).where(
-            actions.c.target == target,
+            actions.c.target.in_(list(targets)),
             actions.c.kind.in_([ActionKind.CANCEL_ORDER.value, ActionKind.REFUND_ORDER.value]),
             actions.c.state.in_([state.value for state in states]),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiodataloader import DataLoader
@@ -27,6 +28,14 @@ class _Subject(NamedTuple):
 
     target: str
     owner: Email | None
+    #: Where money may be paid back.
+    order: Order | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.target, self.owner))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Subject) and (self.target, self.owner) == (other.target, other.owner)
 
 
 class _Known(NamedTuple):
@@ -34,6 +43,8 @@ class _Known(NamedTuple):
 
     history: History
     active: bool
+    #: What of an order was paid back from here, in the customer's currency.
+    paid_here: Decimal
 
 
 class Decides:
@@ -59,7 +70,7 @@ class Decides:
     async def order(
         self, order: Order, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
     ) -> list[Eligibility]:
-        known = await self._ledger.load(_Subject(order.id, order.owner))
+        known = await self._ledger.load(_Subject(order.id, order.owner, order))
         return [self._one(order, order.store_key, kind, known, assuming) for kind in _chosen(ORDER_ACTIONS, actions)]
 
     async def line(
@@ -68,7 +79,7 @@ class Decides:
         order = line.order
         if order is None:
             return []
-        known = await self._ledger.load(_Subject(order.id, order.owner))
+        known = await self._ledger.load(_Subject(order.id, order.owner, order))
         return [self._one(line, order.store_key, kind, known, assuming) for kind in _chosen(LINE_ACTIONS, actions)]
 
     async def subscription(self, subscription: Subscription, actions: Sequence[ActionKind] | None) -> list[Eligibility]:
@@ -102,6 +113,7 @@ class Decides:
             min_assurance=MIN_ASSURANCE[kind],
             locale=context.locale,
             needs_until=platform.pause_needs_until,
+            paid_here=known.paid_here,
         )
 
     async def _ask_ledger(self, subjects: list[_Subject]) -> list[_Known]:
@@ -109,9 +121,14 @@ class Decides:
         active: Mapping[str, str] = await desk.active_on([subject.target for subject in subjects])
         owners = list(dict.fromkeys(subject.owner for subject in subjects if subject.owner is not None))
         history = await desk.history(owners, self._context.now) if owners else {}
-        none = History()
+        paid = await desk.paid_here([subject.order for subject in subjects if subject.order is not None])
+        none, nothing = History(), Decimal(0)
         return [
-            _Known(history.get(subject.owner, none) if subject.owner else none, subject.target in active)
+            _Known(
+                history.get(subject.owner, none) if subject.owner else none,
+                subject.target in active,
+                paid.get(subject.target, nothing),
+            )
             for subject in subjects
         ]
 
