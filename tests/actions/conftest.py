@@ -51,7 +51,8 @@ def blank_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Blank:
 @pytest.fixture(scope="session")
 def blank_postgresql(postgres: Server) -> Iterator[Blank]:
     with postgres.template(lay_out) as template:
-        yield lambda: postgres.copy(template)
+        with postgres.ledgers(template) as ledgers:
+            yield ledgers
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
