@@ -208,7 +208,11 @@ class Effects:
             async with lease.kept():
                 if claimed.state is ActionState.RUNNING:
                     # Its holder is gone, and may have sent it as late as now: whatever comes, first it is read.
-                    claimed = await self._move(claimed, ActionState.UNKNOWN, lease, looks=0, last_sent_at=self.clock())
+                    # It is due at once: should this holder be gone before it has looked, another finds it.
+                    now = self.clock()
+                    claimed = await self._move(
+                        claimed, ActionState.UNKNOWN, lease, looks=0, last_sent_at=now, next_try_at=now
+                    )
                 deadline.set(None)
                 with store_deadline(self.patience.lease * SEND_WITHIN):
                     if claimed.state is ActionState.PENDING:
