@@ -389,6 +389,8 @@ class ViewerDesk:
             lock.release()
 
     def _still_mine(self, record: Record) -> None:
+        if record.forgotten_at is not None:
+            return  # nothing says whose it was any more; the key itself is bound to one customer
         if self._caller.bound is not None and record.owner_hash != self._desk.owner_hash(self._caller.bound):
             raise Stop(problems.not_found())
 

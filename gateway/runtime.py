@@ -15,6 +15,7 @@ from actions.desk import ActionDesk
 from actions.ledger import Ledger
 from actions.notices import Notices
 from actions.recovery import Recovery
+from actions.retention import Retention
 from gateway.credentials import Credentials
 from gateway.identity import Identity, TokenDesk
 from gateway.proofs import Post, Proofs, by_mail
@@ -87,6 +88,7 @@ class Runtime:
         self.identity: Identity
         self.proofs: Proofs | None = None
         self.notices: Notices | None = None
+        self.retention: Retention | None = None
         self.desk: ActionDesk
         self.services: Services
 
@@ -136,6 +138,9 @@ class Runtime:
         await self.recovery.start()
         if self.notices is not None:
             await self.notices.start()
+        if self.settings.retention_days is not None:
+            self.retention = Retention(self.ledger, self.desk.privacy, self.settings.retention_days, _now)
+            await self.retention.start()
         self._known = {id: asyncio.Event() for id in self.platforms}
         self._probes = asyncio.create_task(self._probe_all())
         self._tasks = [self._probes, asyncio.create_task(self._watch_policies())]
@@ -150,6 +155,8 @@ class Runtime:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        if self.retention is not None:
+            await self.retention.stop()
         if self.notices is not None:
             await self.notices.stop()
         await self.recovery.stop()

@@ -20,8 +20,8 @@ from actions.shaping import actor_of, seal_actor
 from actions.tables import held_return_lines, held_return_moves, held_returns, pauses
 from schema.actions import Actor
 from schema.emails import Email, canonical_email
-from schema.vocabulary import ActionKind, ActionState, ActorKind
-from tests.actions.shop import everything
+from schema.vocabulary import ActionKind, ActionState, ActorKind, ConflictKind, Verdict
+from tests.actions.shop import World, always, customer, everything, returning
 from tests.actions.test_ledger import NOW, put, record
 
 PRIVACY = Privacy("a secret of at least thirty-two characters")
@@ -185,6 +185,32 @@ async def test_a_refusal_of_the_store_keeps_its_code_and_loses_its_words(ledger:
     await retain(ledger, PRIVACY, days=1, now=NOW)
     left = await refetched(ledger, new)
     assert left.problem == problem | {"message": "", "native": []}
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["after its days", "after its person was forgotten"])
+@pytest.mark.parametrize("verdict", [Verdict.ALLOW, Verdict.DENY])
+async def test_who_asks_again_with_an_old_key_hears_what_came_of_it_and_nothing_is_done(
+    shop: World, forgets: bool, verdict: Verdict
+) -> None:
+    shop.rules = always(verdict)
+    desk = await shop.desk()
+    viewer = customer(ADA)
+    first = await shop.at(desk, viewer).ask(ActionKind.RETURN_ORDER, returning(), "k1")
+    done = len(shop.shop.writes)
+    if forgets:
+        assert (await forget(desk.ledger, desk.privacy, ADA, now=shop.clock())).actions == 1
+    else:
+        assert await retain(desk.ledger, desk.privacy, days=100, now=shop.clock() + timedelta(days=101)) == 1
+    again = await shop.at(desk, viewer).ask(ActionKind.RETURN_ORDER, returning(), "k1")
+    assert (again.replayed, again.action.id, again.action.state) == (True, first.action.id, first.action.state)
+    assert type(again.problem) is type(first.problem)
+    other = await shop.at(desk, viewer).ask(ActionKind.RETURN_ORDER, returning(2), "k1")
+    assert other.problem.kind is ConflictKind.KEY_REUSED_WITH_DIFFERENT_INPUT
+    (listed,) = (await shop.at(desk).actions(None, 10)).nodes
+    asked = await shop.at(desk).request_of(listed)
+    assert [(line.line.title, line.quantity, line.note) for line in asked.lines] == [("Linen Shirt", 1, None)]
+    assert listed.requested_by.on_behalf_of is None
+    assert len(shop.shop.writes) == done
 
 
 async def test_many_old_actions_are_retired_a_page_at_a_time(ledger: Ledger) -> None:
