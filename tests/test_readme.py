@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from gateway.matrix import capability_matrix
+from gateway.settings import load
 from sandbox.world import open_shops
 from tests.readme_blocks import README, ROOT, blocks, commands
 from tests.running import EVERY_STORE, Gateway, running_gateway
@@ -64,7 +65,7 @@ async def test_every_curl_answers_as_written(gateway: Gateway) -> None:
 
 
 async def test_every_sandbox_command_answers_as_written() -> None:
-    found = [command for command in commands() if "aftersale policy" in command.line]
+    found = [command for command in commands() if "--sandbox" in command.line]
     assert len(found) >= 2
     for command in found:
         assert command.line.startswith(".venv/bin/aftersale ")
@@ -86,14 +87,16 @@ def test_every_make_target_exists() -> None:
 
 def test_no_command_is_left_out() -> None:
     for command in commands():
-        assert re.match(r"make [a-z]+$|curl |\.venv/bin/aftersale (policy|key|session|check$|serve$)", command.line), (
-            command.line
-        )
+        assert re.match(
+            r"make [a-z]+$|curl |\.venv/bin/aftersale (policy|actions|key|session|check$|serve$)", command.line
+        ), command.line
 
 
 async def test_the_configuration_as_written_is_checked_and_served(tmp_path: Path) -> None:
-    policy, stores, callers = (block.text for block in blocks("yaml"))
-    settings = stores + callers
+    policy, stores, several, callers = (block.text for block in blocks("yaml"))
+    shared = re.search(r"^database: postgresql.*\n", several, re.MULTILINE)
+    assert shared is not None
+    settings = stores + several.replace(shared[0], "") + callers
     async with open_shops(datetime.now(UTC)) as shops:
         # The same words, at addresses that a test may call.
         local = "allow_private_address: true"
@@ -113,7 +116,13 @@ async def test_the_configuration_as_written_is_checked_and_served(tmp_path: Path
             "AFTERSALE_BOT_KEY": "a-bot-key-of-the-readme-test",
             "AFTERSALE_SECRET": "a-secret-of-at-least-thirty-two-characters",
             "SMTP_PASSWORD": "not-used-here",
+            "WEBHOOK_SECRET": "a-webhook-secret-of-enough-characters",
+            "DB_PASSWORD": "not-used-here",
         }
+        one_database = re.search(r"^database: .*\n", settings, re.MULTILINE)
+        assert one_database is not None
+        (tmp_path / "several.yaml").write_text(settings.replace(one_database[0], shared[0]), encoding="utf-8")
+        assert "not-used-here" not in repr(load(tmp_path / "several.yaml", environment=env))
         code, out, err = await run(sys.executable, "-m", "gateway.cli", "check", cwd=tmp_path, env=env)
         assert code == 0, out + err
         assert "3 stores" in out
@@ -122,6 +131,15 @@ async def test_the_configuration_as_written_is_checked_and_served(tmp_path: Path
         for words in given:
             code, out, err = await run(sys.executable, "-m", "gateway.cli", *words, cwd=tmp_path, env=env)
             assert code == 0, out + err
+        (tmp_path / "new.yaml").write_text(policy, encoding="utf-8")
+        audits = [
+            one.line.split()[1:] for one in commands() if re.search(r"aftersale (actions|policy replay) ", one.line)
+        ]
+        assert [words[1] for words in audits] == ["list", "export", "forget", "replay"]
+        for words in audits:
+            code, out, err = await run(sys.executable, "-m", "gateway.cli", *words, cwd=tmp_path, env=env)
+            assert code == 0, out + err
+        assert (tmp_path / "actions.jsonl").read_text(encoding="utf-8") == ""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
