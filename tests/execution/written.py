@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
 from collections.abc import Callable, Sequence
@@ -216,8 +217,7 @@ class Writer:
                 for name, one in kind.fields.items()
                 if is_required_input_field(one) or dice.randrange(4) == 0
             }
-        text = self.literal(dice, kind.name)
-        return {"true": True, "false": False}.get(text, text.strip('"') if text.startswith('"') else _number(text))
+        return json.loads(self.literal(dice, kind.name))
 
 
 @lru_cache
@@ -231,10 +231,3 @@ def _fields_of(kind: Any) -> tuple[Sequence[str], Sequence[str]]:
         and not any(map(is_required_argument, kind.fields[name].args.values()))
     ]
     return names, simple
-
-
-def _number(text: str) -> Any:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)

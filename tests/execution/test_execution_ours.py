@@ -1,0 +1,194 @@
+"""Operations over our own schema: compiled and by graphql-core, the answers are the same to the byte."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import graphql
+import pytest
+from graphql import ExecutionResult, GraphQLError, parse, validate
+from graphql.execution.values import get_variable_values
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from execution.compiling import compiled, outline
+from execution.extension import answered
+from execution.running import Run
+from gateway.operations import document, names
+from tests.execution.clock import QuickLoop, others_ended
+from tests.execution.ours import SCHEMA, Made
+from tests.execution.written import Writer
+
+pytestmark = [
+    # What a troubled instance holds may be dropped unread by both executors.
+    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"),
+]
+
+#: How many operations each property tries, each in three worlds; `make fuzz` asks for many more.
+CASES = max(1, int(os.environ.get("AFTERSALE_FUZZ", "60")) // 60)
+
+SEEDS = st.integers(0, 2**40)
+
+
+def compared(cases: int) -> settings:
+    return settings(
+        max_examples=cases * CASES,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        derandomize="AFTERSALE_FUZZ" not in os.environ,
+        database=None,
+    )
+
+
+def literal(dice: random.Random, name: str) -> str:
+    match name:
+        case "Int":
+            return dice.choice(["0", "1", "20"])
+        case "Boolean":
+            return dice.choice(["true", "false"])
+        case "Decimal" | "Float":
+            return dice.choice(['"19.90"', '"0"']) if name == "Decimal" else "0.5"
+        case "DateTime":
+            return '"2026-12-24T10:00:00Z"'
+        case "Date":
+            return '"2026-12-24"'
+        case "CurrencyCode":
+            return dice.choice(['"EUR"', '"EUR"', '"eur"'])
+        case "CountryCode":
+            return '"DE"'
+        case "_Any":
+            return '"Order"'
+        case _:
+            return dice.choice(['"Order:us:1"', '"a"', '"ada@example.com"'])
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[QuickLoop]:
+    quick = QuickLoop()
+    yield quick
+    quick.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
+
+
+async def by_core(document: Any, values: dict[str, Any], made: Made) -> ExecutionResult | None:
+    """As Strawberry asks graphql-core; None where an error made it cancel what others still wait for."""
+    result = graphql.execute(
+        SCHEMA,
+        document,
+        context_value=made,
+        variable_values=values,
+        executor_class=StrawberryGraphQLCoreExecutionContext,
+        is_awaitable=optimized_is_awaitable,
+        operation_extensions=None,
+    )
+    try:
+        return await result if hasattr(result, "__await__") else result  # type: ignore[no-any-return,misc]
+    except asyncio.CancelledError:
+        return None
+
+
+async def by_compiled(document: Any, values: dict[str, Any], made: Made) -> ExecutionResult | None:
+    found = outline(document, None)
+    variables = get_variable_values(SCHEMA, found.operation.variable_definitions or (), values, max_errors=50)
+    if isinstance(variables, list):
+        return None
+    if not all(isinstance(variables.coerced.get(name), bool) for name in found.conditions):
+        return None
+    plan = compiled(SCHEMA, found, variables, most=10**6)
+    return await answered(plan, Run(SCHEMA, found.definitions, found.operation, variables, None, made, None), None)
+
+
+def told(error: GraphQLError) -> str:
+    cause = error.original_error
+    return json.dumps([error.formatted, type(cause).__name__, len(error.nodes or ())], default=repr)
+
+
+def compare(loop: QuickLoop, text: str, values: dict[str, Any], made: Made) -> bool:
+    """Whether there was an answer to compare."""
+    other = replace(made, effects=[], batches=[])
+    document = parse(text)
+
+    async def both() -> tuple[ExecutionResult | None, ExecutionResult | None]:
+        expected = await by_core(document, values, other)
+        await others_ended()
+        loop.complaints.clear()
+        found = await by_compiled(document, values, made)
+        left = await others_ended()
+        assert not [name for name in left if name.startswith("Run.")], left
+        return expected, found
+
+    expected, found = loop.run_until_complete(both())
+    if found is None or expected is None:
+        return False
+    assert json.dumps(found.data, default=repr) == json.dumps(expected.data, default=repr), text
+    assert [told(one) for one in found.errors or []] == [told(one) for one in expected.errors or []], text
+    assert made.effects == other.effects
+    if not found.errors:
+        assert len(made.batches) <= len(other.batches)
+        assert sorted(key for keys in made.batches for key in keys) == sorted(
+            key for keys in other.batches for key in keys
+        )
+    assert loop.complaints == []
+    return True
+
+
+def in_three_worlds(loop: QuickLoop, seed: int, kind: str) -> None:
+    dice = random.Random(seed)
+    text, values = Writer(SCHEMA, dice, literal, dice.choice([8, 20, 40])).operation(kind)
+    for world in range(3):
+        made = Made(seed + world, dice.choice([0, 0, 5, 20, 100]), dice.choice([0, 300, 900]))
+        compare(loop, text, values, made)
+
+
+@compared(340)
+@given(SEEDS)
+def test_queries_of_our_schema_are_answered_alike(loop: QuickLoop, seed: int) -> None:
+    in_three_worlds(loop, seed, "query")
+
+
+@compared(160)
+@given(SEEDS)
+def test_mutations_of_our_schema_are_answered_alike(loop: QuickLoop, seed: int) -> None:
+    in_three_worlds(loop, seed, "mutation")
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_documented_operations_are_answered_alike(loop: QuickLoop, name: str) -> None:
+    text = document(name)
+    [operation] = [one for one in parse(text).definitions if isinstance(one, graphql.OperationDefinitionNode)]
+    answers = 0
+    for seed in range(12):
+        dice = random.Random(seed)
+        writer = Writer(SCHEMA, dice, literal)
+        values = {
+            one.variable.name.value: writer.plain(graphql.type_from_ast(SCHEMA, one.type))  # type: ignore[arg-type,call-overload]
+            for one in operation.variable_definitions or ()
+        }
+        answers += compare(loop, text, values, Made(seed, [0, 10, 60][seed % 3], [0, 400, 900][seed // 4]))
+    assert answers >= 3
+
+
+def test_the_operations_that_are_compared_are_valid() -> None:
+    fields = 0
+    for seed in range(60):
+        kind = "mutation" if seed % 3 == 0 else "query"
+        text, _ = Writer(SCHEMA, random.Random(seed), literal, 20).operation(kind)
+        # A scalar may refuse its literal, and a key may be of two types on two types: both can still be run.
+        wrong = [one.message for one in validate(SCHEMA, parse(text))]
+        assert [one for one in wrong if "CurrencyCode" not in one and "conflicting types" not in one] == [], text
+        fields += text.count(" ")
+    assert fields > 3_000
