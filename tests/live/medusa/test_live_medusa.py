@@ -19,6 +19,7 @@ from platforms.base import (
     Done,
     OrdersQuery,
     Person,
+    RefundOrder,
     ReturnedLine,
     ReturnOrder,
 )
@@ -28,6 +29,7 @@ from platforms.secrets import SecretText
 from schema.emails import Email, canonical_email
 from schema.order import Order
 from schema.parts import OrderParts
+from schema.values import Money
 from schema.vocabulary import (
     CancelReason,
     DeliveryStatus,
@@ -238,6 +240,35 @@ async def test_a_shipped_order_is_not_cancelled(shop: Any, store: Medusa) -> Non
     with pytest.raises(Refused) as refused:
         await store.cancel_order(asked)
     assert refused.value.native[0].code == "not_allowed"
+
+
+def refund(order: Order, id: str, amount: str) -> RefundOrder:
+    left = order.totals.refundable.presentment
+    before = frozenset(one.id for one in order.refunds or ())
+    money = Money.of(amount, left.currency_code)
+    return RefundOrder(id, order, money, (), None, RefundChoice.ORIGINAL_PAYMENT, "late", refunds_before=before)
+
+
+async def test_two_refunds_of_one_amount_are_two_and_no_more_than_was_captured(shop: Any, store: Medusa) -> None:
+    native = shop.buy(somebody(), {"Mössa": 1})["id"]
+    order = await read(store, native, ORDER_FACTS)
+    left = order.totals.refundable.presentment.amount
+    first = refund(order, "live-r1", "10.00")
+    assert await store.happened(first, datetime.now(UTC)) is None
+    one = await store.refund_order(first)
+    assert await store.happened(first, datetime.now(UTC)) == one
+    order = await read(store, native, ORDER_FACTS)
+    assert order.totals.refundable.presentment.amount == left - 10
+    second = refund(order, "live-r2", "10.00")
+    assert await store.happened(second, datetime.now(UTC)) is None
+    two = await store.refund_order(second)
+    assert one != two
+    order = await read(store, native, ORDER_FACTS)
+    assert [one.amount.presentment.amount for one in order.refunds or ()] == [Decimal(10), Decimal(10)]
+    assert {one.money_moved for one in order.refunds or ()} <= {MoneyMoved.YES, MoneyMoved.NO}
+    with pytest.raises(Refused):
+        await store.refund_order(refund(order, "live-r3", str(left)))
+    assert len((await read(store, native)).refunds or ()) == 2
 
 
 async def test_a_return_is_made_once_and_seen(shop: Any, store: Medusa) -> None:
