@@ -45,7 +45,7 @@ from strawberry.types.scalar import identity
 
 from execution import completing
 from execution.places import Later, Path, Place, ResolveInfo
-from execution.resolving import Attribute, Reading, exact_class, reading_of
+from execution.resolving import Attribute, Reading, exact_class, reading_of, written_class
 from execution.running import Run
 
 #: How many fields a compiled operation may have, each counted for every type and place it is written out for, and for
@@ -272,7 +272,7 @@ class _Writer:
                 self._wrap(place, required)
                 condition = condition if required else f"v is not None and ({condition})"
                 return [f"if {condition}:", f"    {slow()}"]
-            lines = self._enum(inner)
+            lines = self._enum(inner) or self._scalar(inner)
         elif is_abstract_type(inner):
             lines = self._abstract(place, inner, details, path)
         else:
@@ -287,6 +287,13 @@ class _Writer:
         if not isinstance(kind, GraphQLEnumType) or not isinstance(words, EnumMeta) or not _named_alike(kind, words):
             return []
         return [f"if v.__class__ is {self._name('class_', words)}:", "    v = v._name_"]
+
+    def _scalar(self, kind: Any) -> list[str]:
+        origin = written_class(kind) if isinstance(kind, GraphQLScalarType) else None
+        if origin is None:
+            return []
+        write = self._name("write_", kind.coerce_output_value)
+        return [f"if v.__class__ is {self._name('class_', origin)}:", f"    v = {write}(v)"]
 
     def _wrap(self, place: Place, required: bool) -> None:
         """Null is refused where it must not be, once the way to complete the value is linked."""

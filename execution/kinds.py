@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, FunctionType, GeneratorType
 from typing import Any, Final
 
 from graphql import Undefined
@@ -41,7 +41,7 @@ def _kind(found: type) -> Kind:
         return Kind.AWAITABLE
     if issubclass(found, GeneratorType) or hasattr(found, "__getattr__"):
         return Kind.UNSURE
-    if found.__getattribute__ is not object.__getattribute__ and not issubclass(found, BaseException | type):
+    if isinstance(found.__getattribute__, FunctionType):
         return Kind.UNSURE
     if issubclass(found, Exception):
         return Kind.ERROR

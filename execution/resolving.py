@@ -5,13 +5,23 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import partial
+from typing import Any, TypeAlias, cast
+from uuid import UUID
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, default_field_resolver
+from graphql import GraphQLField, GraphQLObjectType, GraphQLScalarType, GraphQLSchema, default_field_resolver
+from strawberry.extensions.field_extension import FieldExtension, build_field_extension_resolvers
+from strawberry.schema.schema import Schema
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.schema.types.base_scalars import isoformat
+from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+from strawberry.types.scalar import ScalarDefinition
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 
@@ -38,19 +48,99 @@ def reading_of(field: GraphQLField, schema: GraphQLSchema) -> Reading:
     resolve = field.resolve
     if resolve is None:
         return Call(default_field_resolver)
-    definition = field.extensions.get(_DEFINITION)
-    if (
-        isinstance(definition, StrawberryField)
-        and type(definition).get_result is StrawberryField.get_result
-        and definition.is_basic_field
-        and not definition.arguments
-        and definition.default_resolver is getattr
-        and getattr(resolve, "__name__", "") == "_get_basic_result"
-        and definition.python_name.isidentifier()
-        and not keyword.iskeyword(definition.python_name)
-    ):
-        return Attribute(definition.python_name)
+    own = field.extensions.get(_DEFINITION)
+    home = schema.extensions.get(_DEFINITION)
+    if not isinstance(own, StrawberryField) or not isinstance(home, Schema) or not _is_plain(own, home):
+        return Call(resolve)
+    made = getattr(resolve, "__qualname__", "").removeprefix("GraphQLCoreConverter.from_resolver.<locals>.")
+    if made == "_get_basic_result" and own.default_resolver is getattr and _is_word(own.python_name):
+        return Attribute(own.python_name)
+    if made == "_resolver":
+        return Call(_direct(own, home))
     return Call(resolve)
+
+
+def _is_plain(field: StrawberryField, home: Schema) -> bool:
+    """Whether the field is read as Strawberry reads any, and nothing of its own has been put in between."""
+    return (
+        type(field).get_result is StrawberryField.get_result
+        and not home.exception_handlers
+        and (field.base_resolver is None or type(field.base_resolver).__call__ is StrawberryResolver.__call__)
+        and all(type(one).map_arguments is FieldExtension.map_arguments for one in field.extensions)
+    )
+
+
+def _is_word(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def _direct(field: StrawberryField, home: Schema) -> Callable[..., Any]:
+    """What Strawberry's own resolver of the field does, with all worked out that is alike for every call."""
+    base = field.base_resolver
+    function = None if base is None else base.wrapped_func
+    of_self = base is not None and base.self_parameter is not None
+    parents = [one.name for one in (base.parent_parameter, base.root_parameter) if one] if base else []
+    tells = base.info_parameter.name if base is not None and base.info_parameter else None
+    info_class: Any = home.config.info_class
+    extensions = build_field_extension_resolvers(field)
+    arguments = _arguments(field, home)
+
+    def call(source: Any, raw: Any, **given: Any) -> Any:
+        info = info_class(raw, field)
+        words = arguments(given, info) if arguments else {}
+        for parent in parents:
+            words[parent] = source
+        if tells:
+            words[tells] = info
+        return function(source, **words) if of_self else function(**words)  # type: ignore[misc,operator]
+
+    def extended(source: Any, raw: Any, **given: Any) -> Any:
+        info = info_class(raw, field)
+        words = arguments(given, info) if arguments else {}
+        for parent in parents:
+            words[parent] = source
+        if tells and tells != "info":
+            words[tells] = info
+
+        def last(its_source: Any, its_info: Any, **its_words: Any) -> Any:
+            if function is None:
+                return field.default_resolver(its_source, field.python_name)
+            if tells == "info":
+                its_words["info"] = its_info
+            return function(source, **its_words) if of_self else function(**its_words)  # type: ignore[operator]
+
+        chained: Callable[..., Any] = last
+        for extension in extensions:
+            chained = partial(extension, chained)
+        return chained(source, info, **words)
+
+    if extensions or function is None:
+        return extended
+    return call
+
+
+def _arguments(field: StrawberryField, home: Schema) -> Callable[[dict[str, Any], Any], dict[str, Any]] | None:
+    """What makes Strawberry's own values of given ones, under the names of the function."""
+    if not field.arguments:
+        return None
+    converter = home.schema_converter
+    known = [(home.config.name_converter.from_argument(one), one.python_name, one.type) for one in field.arguments]
+
+    def converted(given: dict[str, Any], info: Any) -> dict[str, Any]:
+        return {
+            python_name: convert_argument(
+                value=given[name],
+                type_=type_,
+                scalar_registry=converter.scalar_registry,
+                config=home.config,
+                info=info,
+                path=(name,),
+            )
+            for name, python_name, type_ in known
+            if name in given
+        }
+
+    return converted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +167,15 @@ def exact_class(kind: GraphQLObjectType) -> Exact | None:
     if getattr(origin, "__dictoffset__", 0) == 0 or hasattr(origin, TYPE_CAST_ATTRIBUTE):
         return None
     return Exact(origin, f" and {TYPE_CAST_ATTRIBUTE!r} not in v.__dict__")
+
+
+def written_class(kind: GraphQLScalarType) -> type | None:
+    """The class whose very own instances the scalar surely writes as a text; None where it must be looked at."""
+    definition = kind.extensions.get(_DEFINITION)
+    if not isinstance(definition, ScalarDefinition):
+        return None
+    coerce: Any = kind.coerce_output_value
+    origin = definition.origin
+    if (coerce is isoformat and origin in (date, datetime, time)) or (coerce is str and origin in (Decimal, UUID)):
+        return cast("type", origin)
+    return None
