@@ -124,6 +124,9 @@ class Shop:
         self.jobs: dict[str, str] = {}
         self.cancels_by_job = False
         self.refuses = False
+        #: Pays back whatever is asked for, as if there were no end of money.
+        self.generous = False
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.delay = 0.0
         #: A write has arrived.
         self.arrived = asyncio.Event()
@@ -160,7 +163,7 @@ class Shop:
         self._loop.call_soon_threadsafe(self.arrived.set)
         if self.delay:
             await asyncio.sleep(self.delay)
-        if verb == "refund" and Decimal(body["amount"]) > Decimal(self.orders[id]["left"]):
+        if verb == "refund" and not self.generous and Decimal(body["amount"]) > Decimal(self.orders[id]["left"]):
             return JSONResponse({"error": "more than is left"}, status_code=422)
         if self.refuses:
             return JSONResponse({"error": "ada@example.com may not do this"}, status_code=422)
@@ -175,7 +178,7 @@ class Shop:
         if noun == "orders" and verb == "refund":
             return JSONResponse({"id": self.pay(id, body["amount"])})
         if noun == "orders":
-            made = {"id": f"ret{len(self.writes)}", "lines": body["lines"], "at": datetime.now(UTC).isoformat()}
+            made = {"id": f"ret{len(self.writes)}", "lines": body["lines"], "at": self.now().isoformat()}
             self.orders[id] = self.orders[id] | {"returns": [*self.orders[id]["returns"], made]}
             return JSONResponse({"id": made["id"]})
         self.subscriptions[id] = self.subscriptions[id] | {key: body[key] for key in ("status", "next") if key in body}
@@ -186,7 +189,7 @@ class Shop:
         row = self.orders[order]
         if not Decimal(amount):
             return ""
-        made = {"id": f"r{order}-{len(row['refunds'])}", "amount": amount, "at": datetime.now(UTC).isoformat()}
+        made = {"id": f"r{order}-{len(row['refunds'])}", "amount": amount, "at": self.now().isoformat()}
         left = str(Decimal(row["left"]) - Decimal(amount))
         self.orders[order] = row | {"refunds": [*row["refunds"], made], "left": left}
         return str(made["id"])
