@@ -15,6 +15,7 @@ from actions.problems import Stop, not_found
 from platforms.base import CLOCK_SKEW, Operation, Platform, RefundAsk, RefundedLine, RefundSum, cost_alike
 from platforms.errors import PlatformError
 from policies.asked import Asked, AskedLine
+from policies.facts import rounded
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
 from schema.ids import GlobalId, parse_id
@@ -126,7 +127,8 @@ class FactReader:
         rows = tuple(AskedLine(line, named.quantity) for named, line in lines_of(asking, order))
         found: RefundSum | None = None
         if given.amount is not None:
-            amount = Money.of(given.amount, given.currency_code)
+            # In the currency's own digits, whoever wrote 5 or 5.00: a confirmed preview is compared with this.
+            amount = Money.of(rounded(given.amount, given.currency_code), given.currency_code)
         else:
             named = tuple(RefundedLine(row.line, row.quantity) for row in rows)
             found = await platform.refund_sum(RefundAsk(order, named, given.shipping))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schema.access import DEFAULT_SCOPES, Forbidden
+from schema.inputs import RefundLineInput
 from schema.problems import Conflict
 from schema.vocabulary import ActionKind, ActionState, ConflictKind, ProblemCode, Verdict
 from tests.actions.shop import (
@@ -21,6 +22,8 @@ from tests.actions.shop import (
     cancelling,
     customer,
     pausing,
+    person,
+    refunding,
     returning,
 )
 
@@ -206,6 +209,26 @@ async def test_a_subscriptions_preview_is_confirmed_as_well(shop: World) -> None
     answer = await ada.confirm(preview.token)
     assert (answer.problem, answer.subscription.id) == (None, SUBSCRIPTION)
     assert shop.shop.writes[-1][1]["next"] == until.isoformat()
+
+
+@pytest.mark.parametrize("amount", ["5", "5.0", "5.00"])
+async def test_a_previewed_refund_is_confirmed_however_its_amount_was_written(shop: World, amount: str) -> None:
+    desk = await shop.desk()
+    staff = person("Sam")
+    staff.scopes = ["orders:refund"]
+    preview = await shop.at(desk, staff).preview(ActionKind.REFUND_ORDER, refunding(amount))
+    answer = await shop.at(desk, staff).confirm(preview.token)
+    assert (answer.problem, answer.action.state) == (None, ActionState.SUCCEEDED)
+    assert shop.shop.orders["1"]["refunds"][0]["amount"] == "5.00"
+
+
+async def test_a_previewed_refund_of_lines_is_confirmed(shop: World) -> None:
+    desk = await shop.desk()
+    staff = person("Sam")
+    staff.scopes = ["orders:refund"]
+    lines = [RefundLineInput(line_id="OrderLine:shop:1:11", quantity=1)]
+    preview = await shop.at(desk, staff).preview(ActionKind.REFUND_ORDER, refunding(None, lines=lines))
+    assert (await shop.at(desk, staff).confirm(preview.token)).problem is None
 
 
 async def test_fifty_confirmations_of_one_token_do_one_thing(shop: World) -> None:

@@ -29,23 +29,7 @@ PEOPLE = SandboxProvider()
 SAM, LEE, CLEO = PEOPLE.staff(), PEOPLE.approver(), session_of("cleo@example.com", SECRET)
 JACKET = "Order:eu:2003"
 
-CONFIRM = """mutation Confirm($token: String!) {
-  confirm(token: $token) { replayed action { id state } problem { code ... on Conflict { kind } } }
-}"""
-REFUND = """mutation Refund($input: RefundOrderInput!, $key: String!) {
-  refundOrder(input: $input, idempotencyKey: $key) {
-    replayed action { id state summary } refund { id moneyMoved status amount { presentment { amount currencyCode } } }
-    order { totals { refundable { presentment { amount } } } }
-    problem { code message ... on InvalidInput { fields { path message } } }
-  }
-}"""
-MOVE = """mutation Move($id: ID!, $to: HeldReturnStep!) {
-  moveReturn(id: $id, to: $to) { returnRecord { id status refunds { id } } problem { code message } }
-}"""
-TIMELINE = """query Timeline($id: ID!) {
-  order(id: $id) { timeline(first: 50) { at kind text actor { kind name } action { id } }
-    returns { id status refunds { id } } refunds { id } }
-}"""
+CONFIRM, REFUND, MOVE, TIMELINE = (document(name) for name in ("Confirm", "RefundIt", "MoveReturn", "WhatHappened"))
 
 
 @pytest.fixture
@@ -146,6 +130,35 @@ async def test_a_return_is_agreed_to_received_and_paid_and_its_story_is_told(gat
     assert {"ACTION_DECIDED", "ACTION_APPROVED", "ACTION_SUCCEEDED", "RETURN_RECEIVED", "REFUNDED"} <= set(kinds)
     approved = next(entry for entry in told["timeline"] if entry["kind"] == "ACTION_APPROVED")
     assert approved["actor"] == {"kind": "STAFF", "name": "Lee"}
+
+
+async def test_these_operations_take_exactly_these_calls(gateway: Gateway) -> None:
+    def calls() -> int:
+        return sum(len(shop.simulator.calls) for shop in gateway.shops.values())
+
+    async def taking(token: str, name: str, variables: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        before = calls()
+        data = await as_(gateway, token, document(name), variables)
+        return calls() - before, next(iter(data.values()))
+
+    money = {"orderId": "Order:us:450789002", "currencyCode": "USD", "amount": "5.00", "reason": "late"}
+    took, preview = await taking(SAM, "Preview", {"input": {"refundOrder": money}})
+    assert took == 1, "the order"
+    took, done = await taking(SAM, "Confirm", {"token": preview["token"]})
+    assert (took, done["problem"]) == (4, None), (
+        "the facts, the platform's own sum, the refund, the order as it is then"
+    )
+    took, paid = await taking(SAM, "RefundIt", {"input": money, "key": "again"})
+    assert (took, paid["problem"]) == (4, None)
+    took, told = await taking(SAM, "WhatHappened", {"id": "Order:us:450789002"})
+    assert (took, len(told["refunds"])) == (1, 2), "the story itself is the ledger's and the order's"
+    id = await jacket_waits(gateway)
+    await as_(gateway, LEE, document("Approve"), {"id": id})
+    held = (await as_(gateway, SAM, TIMELINE, {"id": JACKET}))["order"]["returns"][0]["id"]
+    took, moved = await taking(SAM, "MoveReturn", {"id": held, "to": "RECEIVED"})
+    assert (took, moved["problem"]) == (2, None), "the order with its customer"
+    took, settled = await taking(LEE, "Settle", {"id": id, "outcome": "HAPPENED", "note": "It is done."})
+    assert (took, settled["problem"]["kind"]) == (0, "ALREADY_DONE")
 
 
 async def test_a_small_refund_is_paid_and_the_same_key_pays_nothing_more(gateway: Gateway) -> None:

@@ -239,4 +239,5 @@ async def test_the_documented_mutations_take_exactly_these_calls(gateway: Gatewa
 
 def test_every_documented_operation_is_counted() -> None:
     in_the_other_tests = {"SupportView", "ReturnIt", "HowIsMyRequest", "PauseIt", "CancelIt", "Approve", "Reject"}
-    assert {name for name, _, _ in COUNTED} | in_the_other_tests == set(names())
+    in_people_and_money = {"Confirm", "RefundIt", "MoveReturn", "Settle", "WhatHappened"}
+    assert {name for name, _, _ in COUNTED} | in_the_other_tests | in_people_and_money == set(names())
