@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 #: How many cases each property tries; `make fuzz` asks for many more.
-CASES = 1_150 * max(1, int(os.environ.get("AFTERSALE_FUZZ", "60")) // 60)
+CASES = 1_350 * max(1, int(os.environ.get("AFTERSALE_FUZZ", "60")) // 60)
 
 COMPARED = settings(
     max_examples=CASES,
