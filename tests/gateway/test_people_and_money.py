@@ -22,8 +22,8 @@ from gateway.settings import ApiKey, Approvals, Webhook
 from platforms.secrets import SecretText
 from sandbox.people import BOT, BOT_KEY, BOT_SCOPES, SandboxProvider, session_of
 from sandbox.serving import serve
-from sandbox.world import SECRET
-from tests.running import Gateway, running_gateway
+from sandbox.world import SECRET, STORIES
+from tests.running import EVERY_STORE, Gateway, running_gateway
 
 PEOPLE = SandboxProvider()
 SAM, LEE, CLEO = PEOPLE.staff(), PEOPLE.approver(), session_of("cleo@example.com", SECRET)
@@ -250,3 +250,36 @@ async def test_the_webhook_is_told_signed_and_told_again_until_it_takes_it(
         {"action": id, "summary": "Return 1 × Wanderjacke of order 2003"},
     )
     assert "@" not in body.decode()
+
+
+async def test_what_every_store_was_asked_in_a_preview_can_be_confirmed(tmp_path: Path) -> None:
+    """A digest of what was shown must not change by itself, whatever a store answers."""
+    done: dict[str, set[str]] = {}
+    async with running_gateway(tmp_path, people=PEOPLE, generous=True, stores=EVERY_STORE) as gateway:
+        for story in STORIES:
+            if not story.id.startswith("Order:"):
+                continue
+            query = """query($id: ID!) { order(id: $id) { totals { total { presentment { currencyCode } } }
+              lines { id quantity { returnable } } } }"""
+            order = (await as_(gateway, SAM, query, {"id": story.id}))["order"]
+            currency = order["totals"]["total"]["presentment"]["currencyCode"]
+            line = next((one["id"] for one in order["lines"] if one["quantity"]["returnable"]), order["lines"][0]["id"])
+            asked: dict[str, dict[str, Any]] = {
+                "refundOrder": {"orderId": story.id, "currencyCode": currency, "amount": "1.00", "reason": "late"},
+                "returnOrder": {
+                    "orderId": story.id,
+                    "lines": [{"lineId": line, "quantity": 1, "reason": "DEFECTIVE"}],
+                },
+                "cancelOrder": {"orderId": story.id},
+            }
+            for name, given in asked.items():
+                preview = (await as_(gateway, SAM, document("Preview"), {"input": {name: given}}))["preview"]
+                if preview["token"] is None or name in done.get(story.store, ()):
+                    continue
+                answer = (await as_(gateway, SAM, CONFIRM, {"token": preview["token"]}))["confirm"]
+                assert (answer["problem"] or {}).get("kind") is None, (story.id, name, answer)
+                if (answer["action"] or {}).get("state") in ("SUCCEEDED", "PENDING"):
+                    done.setdefault(story.store, set()).add(name)
+    assert {store for store, names in done.items() if "refundOrder" in names} >= {"us", "eu", "ca", "se", "de", "nl"}
+    assert {store for store, names in done.items() if "returnOrder" in names} >= {"us", "eu", "ca", "se", "de", "nl"}
+    assert {"us", "de"} <= {store for store, names in done.items() if "cancelOrder" in names}
