@@ -44,7 +44,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.scalar import identity
 
 from execution import completing
-from execution.places import Later, Path, Place, ResolveInfo
+from execution.places import Path, Place, ResolveInfo
 from execution.resolving import Attribute, Reading, exact_class, reading_of, written_class
 from execution.running import Run
 
@@ -159,7 +159,7 @@ class _Writer:
         self.fields = 0
         self._most = most
         self._lines: list[str] = []
-        self._names: dict[str, Any] = {"Info": ResolveInfo, "new": tuple.__new__, "Later": Later}
+        self._names: dict[str, Any] = {"Info": ResolveInfo, "new": tuple.__new__}
         self._count = 0
         self._links: list[Callable[[Mapping[str, Any]], None]] = []
 
