@@ -164,8 +164,9 @@ class Story(RuleBasedStateMachine):
             work = person.approve(action_id(record), None) if agree else person.reject(action_id(record), "No.")
             self.run(self._broken_by(work, desk, fault))
 
-    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["10.00", "20.00"]))
+    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["7.00", "19.00"]))
     def somebody_pays_in_the_shop(self, order: str, amount: str) -> None:
+        """Never what an action pays back: of two equal sums this shop cannot tell whose is whose."""
         if Decimal(self.shop.orders[order]["left"]) >= Decimal(amount):
             self.shop.pay(order, amount)
             self.outside[order] += int(Decimal(amount))
