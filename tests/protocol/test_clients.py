@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gql import Client, gql
+from gql import Client, GraphQLRequest, gql
 from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportQueryError, TransportServerError
 
@@ -73,6 +74,27 @@ async def test_pythons_gql_reads_writes_and_fails(development: Gateway) -> None:
         assert failed.value.errors[0]["extensions"]["code"] == "INVALID_INPUT"
         assert failed.value.data is not None
         assert failed.value.data["node"] is None
+
+
+class ByHash(GraphQLRequest):
+    """A request of gql's without its text: it has no word of its own for that."""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {name: value for name, value in super().payload.items() if name != "query"}
+
+
+async def test_pythons_gql_leaves_a_text_once_and_asks_by_its_hash(development: Gateway) -> None:
+    request = GraphQLRequest("query Left { stores { id } viewer { assurance } }")
+    digest = hashlib.sha256(request.payload["query"].encode()).hexdigest()
+    request.extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+    transport = AIOHTTPTransport(url=f"{development.url}/graphql")
+    async with Client(transport=transport) as session:
+        with pytest.raises((TransportQueryError, TransportServerError), match="PersistedQueryNotFound"):
+            await session.execute(ByHash(request))
+        first = await session.execute(request)
+        assert len(first["stores"]) == len(development.shops)
+        assert await session.execute(ByHash(request)) == first
 
 
 async def test_pythons_gql_is_told_of_a_token_nobody_knows(development: Gateway) -> None:
