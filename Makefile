@@ -9,7 +9,7 @@ WEB := gateway/static/graphiql/.built
 WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json) \
 	$(shell find web -path web/node_modules -prune -o -type f -name '*.*' -print 2>/dev/null | grep -v ' ')
 
-.PHONY: demo test test-live check schema fuzz bench lock web
+.PHONY: demo test test-live check schema fuzz bench chaos lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
@@ -28,6 +28,8 @@ schema: .venv/.run
 fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py tests/execution
 # LOAD=10: instead, ten minutes of ordinary queries among hostile ones.
 bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
+# MINUTES=1: for so long; ten where it is left out. Needs PostgreSQL; not part of `check`.
+chaos: .venv/.dev ; .venv/bin/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES))
 web: $(WEB)
 
 # A stamp for each lock file: a second run has nothing to install.

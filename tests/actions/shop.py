@@ -237,7 +237,14 @@ class ShopAdapter(Platform):
 
     async def _read(self, path: str, ids: Sequence[str] = ()) -> Any:
         query = [("ids", ",".join(ids))] if ids else []
-        return json.loads((await self.reading.send(Call(f"read {path}", "GET", path, query))).body)
+
+        def read(reply: Reply) -> Any:
+            try:
+                return json.loads(reply.body)
+            except ValueError:
+                raise Unreadable("not JSON") from None
+
+        return await self.reading.send(Call(f"read {path}", "GET", path, query), read=read)
 
     async def _write(self, path: str, body: dict[str, Any]) -> Any:
         call = Call("write", "POST", path, body=json.dumps(body).encode(), writes=True)
