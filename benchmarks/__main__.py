@@ -26,6 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from actions.ledger import Ledger
+from benchmarks.ledger import cancels, reads
 from benchmarks.load import HOSTILE, ORDINARY, load
 from gateway.credentials import Credentials
 from gateway.identity import Identity
@@ -200,6 +201,17 @@ def main() -> None:
         f"authentication, CPU ms a request ({', '.join(known)})",
         ", ".join(f"{each:.3f}" for each in known.values()),
         "0.2",
+    )
+
+    over = [wall - chain(list(calls)) for wall, calls in asyncio.run(cancels(20, 100))]
+    table.add_row(
+        "an allowed cancel on SQLite, ms above its upstream calls (min, median, max)",
+        f"{min(over):.1f}, {statistics.median(over):.1f}, {max(over):.1f}",
+        "15",
+    )
+    quiet, busy = (statistics.median(each) for each in asyncio.run(reads(100)))
+    table.add_row(
+        "reference query while another process writes to the ledger, against quiet", f"{busy / quiet:.2f}", "1"
     )
 
     starts = []

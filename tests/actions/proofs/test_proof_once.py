@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ import pytest
 from actions.desk import ActionDesk
 from actions.effects import Patience
 from policies.processor import PolicyProcessor
+from schema.order import Order
+from schema.parts import OrderParts
 from schema.problems import Conflict, PolicyDenied
+from schema.values import MoneyPair
 from schema.vocabulary import ActionKind, ActionState, ConflictKind, ReasonCode, Verdict
-from tests.actions.shop import ADA, CLEO, World, cancelling, customer, refunding, returning
+from tests.actions.shop import ADA, CLEO, ShopAdapter, World, cancelling, customer, refunding, returning
 
 CANCEL, RETURN, REFUND = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER
 MANY = 50
@@ -135,6 +140,29 @@ async def test_fifty_refunds_on_fifty_orders_never_pass_the_customers_limit_toge
     assert money_out(shop) == Decimal("90.00")
     denied = {reason.code for answer in answers if answer.problem for reason in answer.action.decision.reasons}
     assert ReasonCode.VELOCITY_LIMIT in denied
+
+
+class Forgetful(ShopAdapter):
+    """A shop whose books are late: it shows neither what was paid back nor that less is left."""
+
+    async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
+        found = await super().orders(ids, parts)
+        for order in found.values():
+            order.totals = replace(
+                order.totals, refunded=MoneyPair.same("0.00", "EUR"), refundable=MoneyPair.same("95.00", "EUR")
+            )
+            if order.has("refunds"):
+                order.refunds = []
+        return found
+
+
+async def test_what_the_shop_does_not_show_yet_is_counted_from_our_own_book(shop: World, tmp_path: Path) -> None:
+    desks = [await shop.desk(Forgetful) for _ in range(2)]
+    shop.shop.generous = True
+    limited(desks, tmp_path, LIMITED.replace("EUR: 100", "EUR: 1000"))
+    states = [(await shop.at(desks[n % 2]).ask(REFUND, refunding("40.00"), f"key {n}")).action.state for n in range(3)]
+    assert states == [ActionState.SUCCEEDED, ActionState.SUCCEEDED, ActionState.DENIED]
+    assert money_out(shop) == Decimal("80.00")
 
 
 def limited(desks: list[ActionDesk], folder: Path, rules: str) -> None:

@@ -43,11 +43,11 @@ stores: [shop]
 approver: support-lead
 rules:
   - {id: allowed, action: [CANCEL_ORDER, REFUND_ORDER, RETURN_ORDER], then: ALLOW}
-  - {id: large, action: REFUND_ORDER, limit: {request: {EUR: 30}}, over: REVIEW}
-  - {id: much, action: REFUND_ORDER, limit: {customer_90d: {EUR: 120}}, over: DENY}
+  - {id: large, action: REFUND_ORDER, limit: {request: {EUR: 60}}, over: REVIEW}
+  - {id: much, action: REFUND_ORDER, limit: {customer_90d: {EUR: 150}}, over: DENY}
 """
 #: Of one customer in 90 days, by refunds; of one order.
-LIMIT, PAID_IN = Decimal(120), Decimal(95)
+LIMIT, PAID_IN = Decimal(150), Decimal(95)
 ORDERS = ("1", "3")
 PATIENCE = Patience(lease=30.0, settle=5.0, look=1.0, look_most=5.0, reconcile=3600.0, refused=60.0)
 FAULTS = ("", "429", "500", "drop", "garbage", "500-after", "drop-after", "truncate")
@@ -130,7 +130,7 @@ class Story(RuleBasedStateMachine):
         self.asked[key] = (kind, given)
         self.run(self._ask(key, desk, fault))
 
-    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["10.00", "10.00", "25.00", "40.00", "95.00"]),
+    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["10.00", "10.00", "25.00", "60.00", "95.00"]),
           fault=st.sampled_from([*FAULTS, *ENDS]), desk=st.integers(0, 1))  # fmt: skip
     def ask_for_a_refund(self, order: str, amount: str, fault: str, desk: int) -> None:
         self._asks(REFUND, refunding(amount, order), fault, desk)
@@ -153,8 +153,9 @@ class Story(RuleBasedStateMachine):
             assert answer.replayed
             assert answer.action.recorded.id == before[-1].id
 
-    @rule(desk=st.integers(0, 1), fault=st.sampled_from(["", "", *FAULTS, *ENDS]))
-    def take_over(self, desk: int, fault: str) -> None:
+    @rule(after=st.sampled_from([0, 31]), desk=st.integers(0, 1), fault=st.sampled_from(["", "", *FAULTS, *ENDS]))
+    def take_over(self, desk: int, fault: str, after: int) -> None:
+        self.clock.advance(after)
         self.run(self._broken_by(Recovery(self.desks[desk]).sweep(), desk, fault))
 
     @rule(agree=st.booleans(), desk=st.integers(0, 1), fault=st.sampled_from(["", "", *FAULTS, *ENDS]))
@@ -164,7 +165,7 @@ class Story(RuleBasedStateMachine):
             work = person.approve(action_id(record), None) if agree else person.reject(action_id(record), "No.")
             self.run(self._broken_by(work, desk, fault))
 
-    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["7.00", "19.00"]))
+    @rule(order=st.sampled_from(ORDERS), amount=st.sampled_from(["7.00", "41.00"]))
     def somebody_pays_in_the_shop(self, order: str, amount: str) -> None:
         """Never what an action pays back: of two equal sums this shop cannot tell whose is whose."""
         if Decimal(self.shop.orders[order]["left"]) >= Decimal(amount):
@@ -198,7 +199,9 @@ class Story(RuleBasedStateMachine):
             self.desks[desk] = self._desk()
             return None
         ended.cancel()
-        return await task
+        result = await task
+        await self.desks[desk].finish()  # also where the request did not wait for it
+        return result
 
     async def _records(self, states: Any = None) -> list[Record]:
         return list(reversed(await self.ledger.newest(Listing(states=states), 1000)))
@@ -273,7 +276,7 @@ class Story(RuleBasedStateMachine):
                         assert times == 1, record
                     case ActionState.UNKNOWN:
                         assert "a person" in (record.note or ""), record
-                        assert self.outside or times, "only where money was seen is a person needed"
+                        assert times <= 1, record
                     case state:
                         assert state in FINAL
                         assert times == 0, record
