@@ -20,7 +20,7 @@ from schema.parts import OrderParts
 from schema.problems import Conflict, PolicyDenied
 from schema.values import MoneyPair
 from schema.vocabulary import ActionKind, ActionState, ConflictKind, ReasonCode, Verdict
-from tests.actions.shop import ADA, CLEO, ShopAdapter, World, cancelling, customer, refunding, returning
+from tests.actions.shop import ADA, CLEO, LEE, ShopAdapter, World, cancelling, customer, refunding, returning
 
 CANCEL, RETURN, REFUND = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER, ActionKind.REFUND_ORDER
 MANY = 50
@@ -163,6 +163,35 @@ async def test_what_the_shop_does_not_show_yet_is_counted_from_our_own_book(shop
     states = [(await shop.at(desks[n % 2]).ask(REFUND, refunding("40.00"), f"key {n}")).action.state for n in range(3)]
     assert states == [ActionState.SUCCEEDED, ActionState.SUCCEEDED, ActionState.DENIED]
     assert money_out(shop) == Decimal("80.00")
+
+
+async def test_a_lost_refund_is_not_sent_again_where_somebody_paid_meanwhile(
+    shop: World, desks: list[ActionDesk], tmp_path: Path
+) -> None:
+    limited(desks, tmp_path, LIMITED)
+    shop.shop.generous = True
+    shop.faults.set("drop")
+    lost = await shop.at(desks[0]).ask(REFUND, refunding("60.00"), "the key")
+    shop.faults.set()
+    shop.shop.pay("1", "41.00")
+    for _ in range(5):
+        await shop.sweep(desks[-1], 60)
+    assert (await shop.at(desks[0]).action(lost.action.id)).state is ActionState.UNKNOWN
+    assert (shop.shop.writes, money_out(shop)) == ([], Decimal("41.00"))
+
+
+async def test_what_is_no_longer_left_is_not_paid_however_often_it_is_approved(
+    shop: World, desks: list[ActionDesk], tmp_path: Path
+) -> None:
+    limited(desks, tmp_path, LIMITED.replace("over: DENY", "over: REVIEW").replace("EUR: 100", "EUR: 20"))
+    shop.shop.generous = True
+    waiting = await shop.at(desks[0]).ask(REFUND, refunding("60.00"), "the key")
+    assert waiting.action.state is ActionState.AWAITING_APPROVAL
+    shop.shop.pay("1", "41.00")
+    for _ in range(3):
+        assert isinstance((await shop.at(desks[-1], LEE).approve(waiting.action.id, None)).problem, Conflict)
+        assert (await shop.at(desks[0]).action(waiting.action.id)).state is ActionState.DENIED
+    assert (shop.shop.writes, money_out(shop)) == ([], Decimal("41.00"))
 
 
 def limited(desks: list[ActionDesk], folder: Path, rules: str) -> None:
