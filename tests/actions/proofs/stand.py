@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from contextlib import ExitStack, suppress
+from dataclasses import fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +51,7 @@ PATIENCE = Patience(lease=30.0, settle=30.0, look=1.0, look_most=5.0)
 #: The same, for calls that are let hang until the lease forbids to wait longer.
 HURRIED = Patience(lease=1.0, settle=30.0, look=1.0, look_most=5.0)
 MOST_STORES = 2000
+_ID = re.compile(r"(?P<type>[A-Za-z]+):s\d+:(?P<rest>.+)")
 #: The most looks at what a store may still be doing.
 LOOKS = 25
 
@@ -296,9 +299,15 @@ class Stand:
 
     # -- what is asked for
 
-    async def prepare(self, desk: ActionDesk) -> None:
-        """Bring the store to where the action can be asked for, and find out of what it can."""
+    async def prepare(self, desk: ActionDesk, known: Any = None) -> None:
+        """Bring the store to where the action can be asked for, and find out of what it can, or take what is known.
+
+        `known`: what another case asked of its own store, which stood as this one does.
+        """
         candidates = [target(self.world, self.kind)]
+        if known is not None and self.kind is not ActionKind.RESUME_SUBSCRIPTION:
+            self.asked = _moved(known, self.world.store)
+            return
         candidates += self.world.case.orders if self.kind in ORDER_ACTIONS else []
         for native in candidates:
             for asked in await self._asking(desk, native):
@@ -374,3 +383,16 @@ class Stand:
             one.operation if hasattr(one, "operation") else f"{one.method} {one.path}"
             for one in self.world.simulator.writes
         ]
+
+
+def _moved(asked: Any, store: str) -> Any:
+    """The same input for the same thing in another store."""
+
+    def there(value: Any) -> Any:
+        if isinstance(value, list):
+            return [_moved(one, store) for one in value]
+        if not isinstance(value, str) or (found := _ID.fullmatch(value)) is None:
+            return value
+        return f"{found['type']}:{store}:{found['rest']}"
+
+    return replace(asked, **{one.name: there(getattr(asked, one.name)) for one in fields(asked)})

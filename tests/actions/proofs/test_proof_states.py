@@ -53,7 +53,7 @@ PATIENCE = Patience(lease=30.0, settle=5.0, look=1.0, look_most=5.0, reconcile=3
 FAULTS = ("", "429", "500", "drop", "garbage", "500-after", "drop-after", "truncate")
 #: A gateway ends as it is about to call the store, or as the answer comes.
 ENDS = ("before", "behind")
-EXAMPLES = int(os.environ.get("AFTERSALE_FUZZ", "60")) // 2
+EXAMPLES = int(os.environ.get("AFTERSALE_FUZZ", "60")) // 3
 
 
 class MortalAdapter(ShopAdapter):
@@ -114,7 +114,7 @@ class Story(RuleBasedStateMachine):
             clock=self.clock,
             secret="a secret of at least thirty-two characters",
             gateway_id=f"gateway-{len(self.adapters)}",
-            request_seconds=0.5,
+            request_seconds=0.3,
             patience=PATIENCE,
         )
 
