@@ -142,6 +142,7 @@ class Process:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Gone())
+                waiting.exception()  # who asked may be gone as well
         self._waiting.clear()
 
     async def ask(self, asked: dict[str, Any]) -> str:
@@ -154,6 +155,7 @@ class Process:
             self.process.stdin.write(json.dumps(asked | {"number": self._number}).encode() + b"\n")
             await self.process.stdin.drain()
         except ConnectionError:
+            self._waiting.pop(self._number, None)
             raise Gone from None
         return await waiting
 
