@@ -9,7 +9,7 @@ WEB := gateway/static/graphiql/.built
 WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json) \
 	$(shell find web -path web/node_modules -prune -o -type f -name '*.*' -print 2>/dev/null | grep -v ' ')
 
-.PHONY: demo test test-live check schema fuzz bench chaos lock web
+.PHONY: demo test test-live check schema fuzz bench bench-peers chaos lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
@@ -30,6 +30,11 @@ fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol
 bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
 # MINUTES=1: for so long; ten where it is left out. Needs PostgreSQL; not part of `check`.
 chaos: .venv/.dev ; .venv/bin/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES))
+# The gateway beside what else could answer the same question, into benchmarks/RESULTS.md; Node.js 20 needed, and most of
+# an hour. QUICK=1: a few minutes, to try it. Not part of `check`.
+bench-peers: .venv/.dev
+	cd benchmarks/peers && npm ci --silent --no-audit --no-fund
+	.venv/bin/python -m benchmarks.peers $(if $(QUICK),--quick)
 web: $(WEB)
 
 # A stamp for each lock file: a second run has nothing to install.
