@@ -31,7 +31,7 @@ bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
 # MINUTES=1: for so long; ten where it is left out. Needs PostgreSQL; not part of `check`.
 chaos: .venv/.dev ; .venv/bin/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES))
 # The gateway beside what else could answer the same question, into benchmarks/RESULTS.md; Node.js 20 needed, and most of
-# an hour. QUICK=1: a few minutes, to try it. Not part of `check`.
+# an hour. QUICK=1: a few minutes, to try it; then nothing is written. Not part of `check`.
 bench-peers: .venv/.dev
 	cd benchmarks/peers && npm ci --silent --no-audit --no-fund
 	.venv/bin/python -m benchmarks.peers $(if $(QUICK),--quick)

@@ -351,7 +351,7 @@ def page(
         "",
         *machine(),
         f"- {held}. Load of the machine before and after (one minute): {load[0]:.1f}, {load[1]:.1f}.",
-        f"- {plan.rounds} rounds, in turns: {CONNECTIONS} connections and {plan.requests} requests, or as many as "
+        f"- Rounds, in turns: {plan.rounds}; {CONNECTIONS} connections and {plan.requests} requests, or as many as "
         f"{plan.seconds:g} s allow; then {plan.alone} one at a time. Warm after at least {plan.warm} requests. "
         "NODE_ENV=production. Three figures are minimum / median / maximum of the rounds.",
         "",
@@ -374,7 +374,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few minutes, to try it")
     parser.add_argument("--peers", help="only these, by name and comma; the gateway always")
-    parser.add_argument("--to", type=Path, default=RESULTS, help="the file to write")
+    parser.add_argument("--to", type=Path, help="the file to write; a quick run writes none unless it is told to")
     parser.add_argument("--sizes", help=f"of {', '.join(SIZES)}; by comma")
     parser.add_argument("--delays", help="of the shop, milliseconds; by comma")
     for word, what in (
@@ -420,9 +420,11 @@ def main() -> None:
         cells, facts = uvloop.run(run(running, shop, plan))
         load = (before, os.getloadavg()[0])
     body = list(tables(cells, facts, plan, [each.name for each in chosen]))
-    options.to.write_text(page(body, plan, pinned, load, options.quick), encoding="utf-8")
     out.print("\n".join(body), markup=False, soft_wrap=True)
-    out.print(f"written to {options.to}", markup=False, soft_wrap=True)
+    to = options.to or (None if options.quick else RESULTS)
+    if to is not None:
+        to.write_text(page(body, plan, pinned, load, options.quick), encoding="utf-8")
+        out.print(f"written to {to}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
