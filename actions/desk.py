@@ -113,7 +113,7 @@ class ActionDesk:
             patience=patience,
             observer=observer,
         )
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[Record | None]] = {}
         self._others: set[asyncio.Task[Any]] = set()
         self._keys: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -166,7 +166,7 @@ class ActionDesk:
         task = asyncio.create_task(self.effects.first(record, target))
         self._running[record.id] = task
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def ended(task: asyncio.Task[Record | None]) -> None:
             self._running.pop(record.id, None)
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("an action broke off; it will be taken up again", action=record.id, trace=trace_of(error))
@@ -179,6 +179,8 @@ class ActionDesk:
         while record.state is ActionState.RUNNING and (left := until - loop.time()) > 0:
             if (task := self._running.get(record.id)) is not None:
                 await asyncio.wait({task}, timeout=left)
+                if task.done() and not task.cancelled() and task.exception() is None and (ended := task.result()):
+                    return ended
             else:
                 await asyncio.sleep(min(_POLL, left))
             record = await self.ledger.by_id(record.id) or record
@@ -353,9 +355,9 @@ class ViewerDesk:
         input_hash = self._desk.privacy.hash("input", asking.canonical())
         facts: Facts | None = None
         async with self._in_turn(key_hash, until):
-            record = await self._desk.ledger.by_key(key_hash)
+            record, seen = await self._desk.ledger.standing(key_hash, str(asking.target))
             if record is None:
-                record, facts = await self._take_up(asking, key_hash, input_hash, ticket, until, parts)
+                record, facts = await self._take_up(asking, key_hash, input_hash, ticket, seen, until, parts)
         if facts is not None:
             record = await self._desk.settled(record, until)
             return await self._answer(record, facts.target, parts, until, replayed=False)
@@ -402,21 +404,29 @@ class ViewerDesk:
         key_hash: str,
         input_hash: str,
         ticket: Ticket | None,
+        seen: int,
         until: float,
         parts: OrderParts,
     ) -> tuple[Record, Facts | None]:
-        """The record of a new action with the facts it was decided on; without facts: the key was used meanwhile."""
+        """The record of a new action with the facts it was decided on; without facts: the key was used meanwhile.
+
+        `seen`: how far the ledger had come with the target before its facts are read.
+        """
         platform = self._can(asking)
         if ticket is None:
             self._may_be_asked_directly(platform)
         elif ticket.expires_at <= self._desk.clock():
             raise Stop(problems.facts_changed())
         check_until(asking, self._today(platform), needed=platform.pause_needs_until)
-        for _ in range(_READINGS):
-            seen = await self._desk.ledger.seen(str(asking.target))
+        for reading in range(_READINGS):
+            if reading:
+                seen = await self._desk.ledger.seen(str(asking.target))
             with store_deadline(until - asyncio.get_running_loop().time()):
                 facts = await self._reader.read(
-                    asking, parts, refunds_before=ticket.refunds if ticket is not None else None
+                    asking,
+                    parts,
+                    refunds_before=ticket.refunds if ticket is not None else None,
+                    untouched=not seen,
                 )
             await self._check_return(asking, facts)
             standing = await self._desk.unbroken(

@@ -102,20 +102,22 @@ class Effects:
 
     # ------------------------------------------------------------------------------------------------ doing
 
-    async def first(self, record: Record, target: Order | Subscription) -> None:
+    async def first(self, record: Record, target: Order | Subscription) -> Record | None:
         """Do an action that was just recorded as RUNNING in our hands, over the facts it was decided on.
 
-        Never raises for what a platform does; the ledger has it. Nobody looked whether it had already happened: the
-        facts are that look, and a look for "such a return since then" would take an earlier one for this.
+        The record as it is then; None where others have it by now. Never raises for what a platform does; the ledger
+        has it. Nobody looked whether it had already happened: the facts are that look, and a look for "such a return
+        since then" would take an earlier one for this.
         """
         lease = Lease(self.ledger, record.id, record.owner or "", self.clock, self.patience.lease)
         try:
             async with lease.kept():
-                await self._send(record, lease, target)
+                return await self._send(record, lease, target)
         except (LeaseLost, LostRace):
             _log.warning("an action was taken over while it ran", action=record.id)
+            return None
 
-    async def _send(self, record: Record, lease: Lease, target: Order | Subscription) -> None:
+    async def _send(self, record: Record, lease: Lease, target: Order | Subscription) -> Record:
         platform = self.platforms[record.store]
         request = platform_request(record, target, today=self.held.today(platform))
         again = record.attempts > 1
@@ -130,17 +132,18 @@ class Effects:
             raise
         except PlatformError as error:
             if isinstance(error, Refused | Unsupported) and again:
-                await self._refused_again(record, lease, request, error)
+                return await self._refused_again(record, lease, request, error)
             elif isinstance(error, Refused | Unsupported):
-                await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
+                return await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error))
             elif not error.not_executed:
-                await self._lost(record, lease, error.message)
+                return await self._lost(record, lease, error.message)
             elif again:
                 # An earlier attempt was lost and found not to have happened; this one did not leave at all.
-                await self._lost(record, lease, error.message)
+                return await self._lost(record, lease, error.message)
             else:
                 # It provably never reached the platform, so the key is free for the same intent to try again.
-                await self._move(record, ActionState.FAILED, lease, problem=problems.error_json(error), key_hash=None)
+                problem = problems.error_json(error)
+                return await self._move(record, ActionState.FAILED, lease, problem=problem, key_hash=None)
         except Exception as error:
             _log.error(
                 "an adapter failed in the middle of a write",
@@ -148,25 +151,24 @@ class Effects:
                 store=record.store,
                 trace=trace_of(error),
             )
-            await self._lost(record, lease, type(error).__name__)
+            return await self._lost(record, lease, type(error).__name__)
         else:
-            await self._came(record, lease, request, outcome)
+            return await self._came(record, lease, request, outcome)
 
-    async def _refused_again(self, record: Record, lease: Lease, request: Request, error: PlatformError) -> None:
+    async def _refused_again(self, record: Record, lease: Lease, request: Request, error: PlatformError) -> Record:
         """A second sending was refused: perhaps because the first took effect after it was looked for."""
         try:
             done = await self._happened(self.platforms[record.store], record, request)
         except PlatformError as unread:
-            await self._lost(record, lease, unread.message)
-            return
+            return await self._lost(record, lease, unread.message)
         if done is not None:
-            await self._succeeded(record, lease, request, done)
+            return await self._succeeded(record, lease, request, done)
         else:
-            await self._lost(record, lease, error.message, problem=problems.error_json(error))
+            return await self._lost(record, lease, error.message, problem=problems.error_json(error))
 
-    async def _came(self, record: Record, lease: Lease, request: Request, outcome: Outcome) -> None:
+    async def _came(self, record: Record, lease: Lease, request: Request, outcome: Outcome) -> Record:
         if isinstance(outcome, Pending):
-            await self._move(
+            return await self._move(
                 record,
                 ActionState.PENDING,
                 lease,
@@ -177,11 +179,11 @@ class Effects:
                 lease_until=None,
             )
         else:
-            await self._succeeded(record, lease, request, outcome)
+            return await self._succeeded(record, lease, request, outcome)
 
-    async def _succeeded(self, record: Record, lease: Lease, request: Request, done: Done) -> None:
+    async def _succeeded(self, record: Record, lease: Lease, request: Request, done: Done) -> Record:
         platform = self.platforms[record.store]
-        await self._move(
+        return await self._move(
             record,
             ActionState.SUCCEEDED,
             lease,
@@ -191,10 +193,10 @@ class Effects:
             note=None,
         )
 
-    async def _lost(self, record: Record, lease: Lease, why: str, **values: Any) -> None:
+    async def _lost(self, record: Record, lease: Lease, why: str, **values: Any) -> Record:
         _log.warning("the outcome of an action is not known", action=record.id, store=record.store, why=why)
         values |= {"looks": 0, "next_try_at": self._next(0), "owner": None, "lease_until": None}
-        await self._move(record, ActionState.UNKNOWN, lease, **values)
+        return await self._move(record, ActionState.UNKNOWN, lease, **values)
 
     # ------------------------------------------------------------------------------------------------ finding out
 

@@ -65,6 +65,7 @@ class FactReader:
         *,
         refunds_before: Collection[str] | None = None,
         besides: str | None = None,
+        untouched: bool = False,
     ) -> Facts:
         """The facts of a request, now.
 
@@ -72,6 +73,7 @@ class FactReader:
             parts: what of an order is read beside the facts.
             refunds_before: ids of the refunds that were there when it was first asked for; None: that is now.
             besides: the id of the action that is decided again, which is not counted among the others.
+            untouched: the ledger has nothing on the target.
 
         Raises:
             Stop: there is no such thing, or it is not the caller's.
@@ -114,7 +116,7 @@ class FactReader:
             case CancelSubscriptionInput() as given:
                 asked = replace(asked, reason=given.reason)
         if asking.kind in PAYS_BACK and isinstance(target, Order):
-            records = await self._ledger.paying_back([str(asking.target)], besides)
+            records = [] if untouched else await self._ledger.paying_back([str(asking.target)], besides)
             paid, ours = paid_here(target, records)
             outside = refunds_before is not None and bool(foreign_refunds(target, {*refunds_before, *ours}))
             asked = replace(asked, paid_here=paid, refunded_outside=outside)

@@ -393,9 +393,11 @@ class Ledger:
         async with self.reading() as connection:
             return await self._one(connection, select(actions).where(actions.c.id == action_id))
 
-    async def by_key(self, key_hash: str) -> Record | None:
+    async def standing(self, key_hash: str, target: str) -> tuple[Record | None, int]:
+        """The action under a key, and what `seen` says of a target, in one look."""
         async with self.reading() as connection:
-            return await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
+            known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
+            return known, 0 if known is not None else await self._mark(connection, target)
 
     async def seen(self, target: str) -> int:
         """A number that grows with every change of state on a target; taken before its facts are read."""

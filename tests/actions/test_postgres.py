@@ -104,7 +104,7 @@ async def test_a_connection_that_the_server_dropped_is_made_anew(ledgers: tuple[
             )
         )
     await one.ping()
-    assert await one.by_key("k") is None
+    assert (await one.standing("k", "Order:shop:1"))[0] is None
 
 
 async def test_a_server_that_does_not_know_us_says_why_and_never_the_password(postgres: Server) -> None:

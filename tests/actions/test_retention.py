@@ -148,7 +148,7 @@ async def test_after_its_days_a_finished_action_names_nobody_and_its_key_still_a
     told: list[tuple[int, int | None]] = []
     count = await retain(ledger, PRIVACY, days=365, now=NOW, progress=lambda *so_far: told.append(so_far))
     assert (count, told) == (1, [(0, 1), (1, 1)])
-    left = await ledger.by_key("k1")
+    left, _ = await ledger.standing("k1", "Order:shop:1")
     assert left is not None
     is_a_tombstone(left, old)
     assert (left.owner_hash, left.summary, left.approver) == (None, "", None)
