@@ -308,9 +308,7 @@ class Effects:
         """An order or subscription fresh from its platform, with all the facts, and what the gateway keeps on it."""
         found = parse_id(target)
         if found.type == "Order":
-            orders = await platform.orders([found.native], ORDER_FACTS | parts)
-            await self.held.overlay_orders(platform, orders)
-            return orders.get(found.native)
+            return (await self.held.orders(platform, [found.native], ORDER_FACTS | parts)).get(found.native)
         subscriptions = await platform.subscriptions([found.native], SUBSCRIPTION_FACTS)
         await self.held.overlay_subscriptions(platform, subscriptions)
         return subscriptions.get(found.native)

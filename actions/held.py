@@ -18,9 +18,11 @@ from actions.tables import actions, held_return_lines, held_return_moves, held_r
 from platforms.base import PauseSubscription as Pause
 from platforms.base import Platform, RefundOrder, Request, ResumeSubscription
 from platforms.base import ReturnOrder as TakeBack
+from platforms.together import together
 from schema.ids import make_id, parse_id
 from schema.inputs import RefundOrderInput
 from schema.order import Order
+from schema.parts import OrderParts
 from schema.problems import FieldIssue
 from schema.returns import Refund, Return, ReturnLine
 from schema.subscription import Subscription
@@ -92,12 +94,30 @@ class Held:
         self._ledger = ledger
         self._clock = clock
 
-    async def overlay_orders(self, platform: Platform, orders: Mapping[str, Order]) -> None:
-        """Add the held returns to orders of a platform that keeps none; by native id, changed in place."""
+    async def orders(self, platform: Platform, natives: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
+        """Orders of a platform with the returns that are held for them: store and ledger are read side by side."""
+        if platform.keeps_returns:
+            orders: Mapping[str, Order] = await platform.orders(natives, parts)
+            await self.overlay_orders(platform, orders)
+            return orders
+        orders, held = await together(platform.orders(natives, parts), self._returns(platform.config.id, natives))
+        await self.overlay_orders(platform, orders, held)
+        return orders
+
+    async def overlay_orders(
+        self,
+        platform: Platform,
+        orders: Mapping[str, Order],
+        known: Mapping[str, Sequence[HeldReturn]] | None = None,
+    ) -> None:
+        """Add the held returns to orders of a platform that keeps none; by native id, changed in place.
+
+        `known`: what is held for them, where it was read already.
+        """
         fresh = {native: order for native, order in orders.items() if _MARK not in vars(order)}
         if platform.keeps_returns or not fresh:
             return
-        held = await self._returns(platform.config.id, fresh)
+        held = await self._returns(platform.config.id, fresh) if known is None else known
         for native, order in fresh.items():
             vars(order)[_MARK] = True
             for one in held.get(native, ()):

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, MetaData, Row, Select, and_, func, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from actions.databases import database_at
 from actions.states import ACTIVE, COUNTED, FINAL, check_move
@@ -307,14 +308,13 @@ class Ledger:
         where = [actions.c.id == record.id, actions.c.state == record.state.value]
         if held_by is not None:
             where.append(actions.c.owner == held_by)
-        changed = await connection.execute(update(actions).where(*where).values(state=after.value, **values))
-        if changed.rowcount != 1:
+        change = update(actions).where(*where).values(state=after.value, **values).returning(*actions.c)
+        moved = await self._one(connection, change)
+        if moved is None:
             raise LostRace(f"action {record.id} is not {record.state.value} any more, or in other hands")
         await self._note(connection, record.id, record.state, after, at, by)
         if also is not None:
             await also(connection)
-        moved = await self._one(connection, select(actions).where(actions.c.id == record.id))
-        assert moved is not None
         return moved
 
     async def restate(self, record: Record, **values: Any) -> Record:
@@ -542,7 +542,7 @@ class Ledger:
         }
 
     @staticmethod
-    async def _one(connection: AsyncConnection, query: Select[Any]) -> Record | None:
+    async def _one(connection: AsyncConnection, query: Select[Any] | ReturningUpdate[Any]) -> Record | None:
         row = (await connection.execute(query)).first()
         return Record.of(row) if row is not None else None
 
