@@ -243,8 +243,8 @@ class _Upwards:
             raise AttributeError(name)
 
         def give(subject: Any = None, *arguments: Any) -> Any:
-            told = [str(one) for one in arguments if not hasattr(one, "_raw_info")]
-            given = self._made.given(kind, (name, str(getattr(subject, "id", "")), *told))
+            told = [_stable(one) for one in arguments if not hasattr(one, "_raw_info")]
+            given = self._made.given(kind, (name, _stable(getattr(subject, "id", "")), *told))
             return given if hasattr(given, "__await__") else _now(given)
 
         return give
@@ -303,6 +303,11 @@ class _Answer:
             raise AttributeError(name)
         kind = SCHEMA.type_map[self._PARTS[name]]
         return _awaited(self._made.make(kind, (*self._what, name), 2))
+
+
+def _stable(value: Any) -> str:
+    """Its words, alike in both runs: what is yet to come would tell the name of its task."""
+    return "later" if asyncio.isfuture(value) else str(value)
 
 
 async def _now(value: Any) -> Any:
