@@ -230,10 +230,44 @@ def test_every_dependency_says_why_it_is_there() -> None:
     assert [line for line in asked if not re.search(r'",\s+# \S+', line)] == []
 
 
-def test_the_lock_of_the_web_page_holds_no_address_either() -> None:
-    lock = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))
-    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
-    assert [name for name, package in lock["packages"].items() if name and "integrity" not in package] == []
-    settings = (ROOT / "web" / ".npmrc").read_text(encoding="utf-8").split()
+def node_locks() -> list[Path]:
+    """The folders with a lock file of Node's; what is installed is not ours."""
+    found = []
+    for folder, below, files in os.walk(ROOT):
+        below[:] = [name for name in below if name != "node_modules" and not name.startswith(".")]
+        found += [Path(folder)] if "package-lock.json" in files else []
+    return sorted(found)
+
+
+def test_the_lock_files_of_node_are_found() -> None:
+    assert {"web", "tests/protocol", "benchmarks/peers"} <= {shown(folder) for folder in node_locks()}
+
+
+@pytest.mark.parametrize("folder", node_locks(), ids=shown)
+def test_a_lock_file_of_node_holds_versions_and_hashes_and_no_address_either(folder: Path) -> None:
+    packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert [name for name, package in packages.items() if name and "integrity" not in package] == []
+    # Whom to thank and what to use instead are words of the packages' authors; nothing is fetched from there.
+    words = {"funding", "deprecated"}
+    assert [
+        (name, key)
+        for name, package in packages.items()
+        for key, value in package.items()
+        if key not in words and "://" in json.dumps(value)
+    ] == []
+
+
+@pytest.mark.parametrize("folder", node_locks(), ids=shown)
+def test_the_settings_of_node_keep_addresses_out_and_name_no_registry(folder: Path) -> None:
+    settings = (folder / ".npmrc").read_text(encoding="utf-8").split()
     assert "omit-lockfile-registry-resolved=true" in settings
     assert not any("://" in line or line.startswith("//") for line in settings)
+
+
+@pytest.mark.parametrize("folder", node_locks(), ids=shown)
+def test_what_we_ask_of_node_is_named_by_exact_version(folder: Path) -> None:
+    about = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    named = about.get("dependencies", {}) | about.get("devDependencies", {})
+    assert named
+    assert [f"{name} {version}" for name, version in named.items() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
