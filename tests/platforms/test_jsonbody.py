@@ -76,6 +76,40 @@ def test_what_is_not_a_number_is_not_a_price(word: str) -> None:
         decode(Order, reply(f'{{"orderLines":[],"byTax":{{"VAT":"{word}"}}}}'), "order")
 
 
+class Box(msgspec.Struct):
+    weight: int | Decimal = 0
+    lid: Box | None = None
+    price: Decimal | None = None
+    sides: tuple[Decimal, ...] = ()
+    corner: tuple[str, Decimal] = ("", Decimal(0))
+    marks: set[Decimal] = set()
+    named: dict[str, list[Line]] = {}
+    line: Line | None = None
+    line_or_word: Line | str = ""
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('{"weight":"?"}', "$.weight"),
+        ('{"lid":{"lid":{"weight":"?"}}}', "$.lid.lid.weight"),
+        ('{"price":"?"}', "$.price"),
+        ('{"sides":["1","?"]}', "$.sides[1]"),
+        ('{"corner":["?","?"]}', "$.corner[1]"),
+        ('{"marks":["?"]}', "$.marks[0]"),
+        ('{"named":{"a":[{"id":1,"price":1},{"id":1,"price":"?"}]}}', "$.named[...][1].price"),
+        ('{"line":{"id":1,"price":"?"}}', "$.line.price"),
+        ('{"line_or_word":{"id":1,"price":"?"}}', "$.line_or_word.price"),
+    ],
+)
+@pytest.mark.parametrize("word", ["NaN", " -infinity ", r"\u004eaN"])
+def test_wherever_a_text_becomes_a_number_it_has_to_be_one(body: str, path: str, word: str) -> None:
+    assert isinstance(decode(Box, reply(body.replace("?", "1")), "box"), Box)
+    with pytest.raises(Unreadable) as caught:
+        decode(Box, reply(body.replace("?", word)), "box")
+    assert str(caught.value).endswith(f"has no number at {path}")
+
+
 def test_a_customer_may_be_called_infinity() -> None:
     assert decode(Order, reply('{"orderLines":[],"note":"Infinity"}'), "order").note == "Infinity"
 
