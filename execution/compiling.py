@@ -45,7 +45,7 @@ from strawberry.types.scalar import identity
 
 from execution import completing
 from execution.places import Path, Place, ResolveInfo
-from execution.resolving import Attribute, Reading, exact_class, reading_of, written_class
+from execution.resolving import Attribute, Call, Gate, Reading, exact_class, reading_of, written_class
 from execution.running import Run
 
 #: How many fields a compiled operation may have, each counted for every type and place it is written out for, and for
@@ -123,6 +123,8 @@ class Compiled:
     serial: Sequence[Callable[[Any, Path, Run], dict[str, Any]]]
     fields: int
     source: str
+    #: What decides, for a run as a whole, which way its gated fields are read.
+    gates: Sequence[tuple[Gate, ...]]
 
 
 def compiled(
@@ -146,8 +148,8 @@ def compiled(
     source, built = writer.built()
     functions = [built[name] for name in names]
     if outline.operation.operation is OperationType.MUTATION:
-        return Compiled(None, functions, writer.fields, source)
-    return Compiled(functions[0], (), writer.fields, source)
+        return Compiled(None, functions, writer.fields, source, writer.gates)
+    return Compiled(functions[0], (), writer.fields, source, writer.gates)
 
 
 class _Writer:
@@ -162,6 +164,8 @@ class _Writer:
         self._names: dict[str, Any] = {"Info": ResolveInfo, "new": tuple.__new__}
         self._count = 0
         self._links: list[Callable[[Mapping[str, Any]], None]] = []
+        self.gates: list[tuple[Gate, ...]] = []
+        self._gates: dict[tuple[int, ...], int] = {}
 
     def built(self) -> tuple[str, Mapping[str, Any]]:
         source = "\n".join(self._lines)
@@ -223,13 +227,23 @@ class _Writer:
     def _read(self, reading: Reading, place: Place, definition: Any, details: FieldDetailsList, path: str) -> str:
         if isinstance(reading, Attribute):
             return f"s.{reading.name}"
-        call = self._name("read_", reading.call)
+        if isinstance(reading, Call) and reading.bare:
+            return f"{self._name('read_', reading.call)}(s)"
         head = self._name("head_", place.head)
         info = f"new(Info, (*{head}, {path}, *r.tail))"
         arguments = ""
         if definition.args or details[0].node.arguments:
             arguments = f", **{self._arguments(definition, details)}"
-        return f"{call}(s, {info}{arguments})"
+        if isinstance(reading, Call):
+            return f"{self._name('read_', reading.call)}(s, {info}{arguments})"
+        shut = f"{self._name('read_', reading.shut.call)}(s, {info}{arguments})"
+        if isinstance(reading.open, Attribute):
+            open_ = f"s.{reading.open.name}"
+        elif reading.open.bare:
+            open_ = f"{self._name('read_', reading.open.call)}(s)"
+        else:
+            open_ = f"{self._name('read_', reading.open.call)}(s, {info}{arguments})"
+        return f"{open_} if r.gates[{self._gate(reading.gates)}] else {shut}"
 
     def _arguments(self, definition: Any, details: FieldDetailsList) -> str:
         node = details[0].node
@@ -256,6 +270,13 @@ class _Writer:
 
         self._names[name] = arguments
         return f"{name}(r)"
+
+    def _gate(self, gates: tuple[Gate, ...]) -> int:
+        """Where the run keeps whether all of these let pass."""
+        at = self._gates.setdefault(tuple(map(id, gates)), len(self._gates))
+        if at == len(self.gates):
+            self.gates.append(gates)
+        return at
 
     # ------------------------------------------------------------------ values
     def _value(self, place: Place, details: FieldDetailsList, path: str, slow: Callable[[], str]) -> list[str]:

@@ -134,6 +134,7 @@ class Operations:
 async def answered(plan: Compiled, run: Run, root: Any) -> ExecutionResult:
     """Run a compiled operation to its end."""
     data: dict[str, Any] = {}
+    run.ask_gates(plan.gates)
     try:
         if plan.root is not None:
             data = plan.root(root, None, run)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 from uuid import UUID
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLScalarType, GraphQLSchema, default_field_resolver
@@ -26,6 +26,16 @@ from strawberry.types.scalar import ScalarDefinition
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 
 
+@runtime_checkable
+class Gate(Protocol):
+    """A field extension that lets a field be read as if it were not there, or not; the context alone decides.
+
+    Asked once in a run. Where it does not let pass, or cannot tell, its `resolve` is called for each value as ever.
+    """
+
+    def lets_pass(self, context: Any, /) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """An attribute of the parent."""
@@ -38,9 +48,20 @@ class Call:
     """A function of the parent, the info and the arguments by name."""
 
     call: Callable[..., Any]
+    #: It takes the parent alone.
+    bare: bool = False
 
 
-Reading: TypeAlias = Attribute | Call
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """One way while all gates let pass, another where one does not."""
+
+    gates: tuple[Gate, ...]
+    open: Attribute | Call
+    shut: Call
+
+
+Reading: TypeAlias = Attribute | Call | Gated
 
 
 def reading_of(field: GraphQLField, schema: GraphQLSchema) -> Reading:
@@ -55,9 +76,19 @@ def reading_of(field: GraphQLField, schema: GraphQLSchema) -> Reading:
     made = getattr(resolve, "__qualname__", "").removeprefix("GraphQLCoreConverter.from_resolver.<locals>.")
     if made == "_get_basic_result" and own.default_resolver is getattr and _is_word(own.python_name):
         return Attribute(own.python_name)
-    if made == "_resolver":
-        return Call(_direct(own, home))
-    return Call(resolve)
+    if made not in ("_resolver", "_async_resolver"):
+        return Call(resolve)
+    shut = Call(_extended(own, home) if made == "_resolver" else resolve)
+    gates = tuple(one for one in own.extensions if isinstance(one, Gate))
+    if len(gates) < len(own.extensions):
+        return shut
+    if own.base_resolver is not None:
+        open_: Attribute | Call = _direct(own, own.base_resolver, home)
+    elif own.default_resolver is getattr and _is_word(own.python_name):
+        open_ = Attribute(own.python_name)
+    else:
+        return shut
+    return Gated(gates, open_, shut) if gates else open_
 
 
 def _is_plain(field: StrawberryField, home: Schema) -> bool:
@@ -74,15 +105,14 @@ def _is_word(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
-def _direct(field: StrawberryField, home: Schema) -> Callable[..., Any]:
-    """What Strawberry's own resolver of the field does, with all worked out that is alike for every call."""
-    base = field.base_resolver
-    function = None if base is None else base.wrapped_func
-    of_self = base is not None and base.self_parameter is not None
-    parents = [one.name for one in (base.parent_parameter, base.root_parameter) if one] if base else []
-    tells = base.info_parameter.name if base is not None and base.info_parameter else None
+def _direct(field: StrawberryField, base: StrawberryResolver[Any], home: Schema) -> Call:
+    """What Strawberry's own resolver of a field without extensions does, with all worked out that is alike for every
+    call."""
+    function = cast("Callable[..., Any]", base.wrapped_func)
+    of_self = base.self_parameter is not None
+    parents = [one.name for one in (base.parent_parameter, base.root_parameter) if one]
+    tells = base.info_parameter.name if base.info_parameter else None
     info_class: Any = home.config.info_class
-    extensions = build_field_extension_resolvers(field)
     arguments = _arguments(field, home)
 
     def call(source: Any, raw: Any, **given: Any) -> Any:
@@ -92,7 +122,29 @@ def _direct(field: StrawberryField, home: Schema) -> Callable[..., Any]:
             words[parent] = source
         if tells:
             words[tells] = info
-        return function(source, **words) if of_self else function(**words)  # type: ignore[misc,operator]
+        return function(source, **words) if of_self else function(**words)
+
+    def told(source: Any, raw: Any) -> Any:
+        return function(source, info=info_class(raw, field))
+
+    if of_self and not parents and not arguments:
+        if tells is None:
+            return Call(function, bare=True)
+        if tells == "info":
+            return Call(told)
+    return Call(call)
+
+
+def _extended(field: StrawberryField, home: Schema) -> Callable[..., Any]:
+    """What Strawberry's own resolver of a field with extensions does, likewise."""
+    base = field.base_resolver
+    function = None if base is None else cast("Callable[..., Any]", base.wrapped_func)
+    of_self = base is not None and base.self_parameter is not None
+    parents = [one.name for one in (base.parent_parameter, base.root_parameter) if one] if base else []
+    tells = base.info_parameter.name if base is not None and base.info_parameter else None
+    info_class: Any = home.config.info_class
+    extensions = build_field_extension_resolvers(field)
+    arguments = _arguments(field, home)
 
     def extended(source: Any, raw: Any, **given: Any) -> Any:
         info = info_class(raw, field)
@@ -107,16 +159,14 @@ def _direct(field: StrawberryField, home: Schema) -> Callable[..., Any]:
                 return field.default_resolver(its_source, field.python_name)
             if tells == "info":
                 its_words["info"] = its_info
-            return function(source, **its_words) if of_self else function(**its_words)  # type: ignore[operator]
+            return function(source, **its_words) if of_self else function(**its_words)
 
         chained: Callable[..., Any] = last
         for extension in extensions:
             chained = partial(extension, chained)
         return chained(source, info, **words)
 
-    if extensions or function is None:
-        return extended
-    return call
+    return extended
 
 
 def _arguments(field: StrawberryField, home: Schema) -> Callable[[dict[str, Any], Any], dict[str, Any]] | None:

@@ -14,6 +14,7 @@ from graphql.type import GraphQLResolveInfoHelpers
 
 from execution.kinds import is_awaitable
 from execution.places import Complete, Later, Path, Place, ResolveInfo, keys_of
+from execution.resolving import Gate
 
 
 class _Wait:
@@ -44,6 +45,7 @@ class Run:
 
     __slots__ = (
         "_arguments",
+        "_context",
         "_ending",
         "_fatal",
         "_futures",
@@ -52,6 +54,7 @@ class Run:
         "_sweeping",
         "_tasks",
         "errors",
+        "gates",
         "tail",
         "variables",
     )
@@ -72,7 +75,10 @@ class Run:
             schema, fragments, root, operation, variables.coerced, context, is_awaitable, None, helpers, extensions
         )  # fmt: skip
         self.variables = variables
+        self._context = context
         self.errors: list[GraphQLError] = []
+        #: Whether each gate of the operation lets its fields be read without it.
+        self.gates: Sequence[bool] = ()
         self._nulled: set[tuple[str | int, ...]] = set()
         self._futures: dict[asyncio.Future[Any], list[_Wait]] = {}
         self._tasks: dict[asyncio.Task[None], _Wait] = {}
@@ -81,6 +87,10 @@ class Run:
         self._fatal: BaseException | None = None
         self._sweeping = False
         self._arguments: dict[int, Any] = {}
+
+    def ask_gates(self, gates: Sequence[Sequence[Gate]]) -> None:
+        """Before anything is read. A gate that cannot tell is shut: the fields themselves will."""
+        self.gates = [_let_pass(together, self._context) for together in gates]
 
     # ------------------------------------------------------------------ what compiled code asks for
     def info(self, place: Place, path: Path) -> ResolveInfo:
@@ -304,6 +314,13 @@ class Run:
             else:
                 here[keys[-1]] = None
         return ExecutionResult(data, self.errors or None)
+
+
+def _let_pass(gates: Sequence[Gate], context: Any) -> bool:
+    try:
+        return all(gate.lets_pass(context) for gate in gates)
+    except Exception:
+        return False
 
 
 def _heard(future: asyncio.Future[Any]) -> None:

@@ -12,7 +12,7 @@ from strawberry.federation.schema_directives import RequiresScopes
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
-from schema.context import Info
+from schema.context import Context, Info
 from schema.vocabulary import AssuranceLevel, PiiKind
 
 ORDERS_READ: Final = "orders:read"
@@ -116,6 +116,11 @@ class NeedsScope(FieldExtension):
     def __init__(self, *enough: str) -> None:
         self.enough = known_scopes(enough)
 
+    def lets_pass(self, context: Context) -> bool:
+        """Whether the field is read as if nobody had to be asked."""
+        scopes = context.viewer.scopes
+        return any(scope in scopes for scope in self.enough)
+
     def apply(self, field: StrawberryField) -> None:
         require_scopes(field, *self.enough)
 
@@ -161,6 +166,10 @@ class Masked(FieldExtension):
         self.level = level
         #: The masked value is an empty list.
         self.empty = empty
+
+    def lets_pass(self, context: Context) -> bool:
+        """Whether the field is read as it is."""
+        return context.viewer.assurance >= self.level
 
     def apply(self, field: StrawberryField) -> None:
         if any(isinstance(directive, Pii | ReadableAt) for directive in field.directives):  # built twice
