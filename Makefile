@@ -9,16 +9,19 @@ WEB := gateway/static/graphiql/.built
 WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json) \
 	$(shell find web -path web/node_modules -prune -o -type f -name '*.*' -print 2>/dev/null | grep -v ' ')
 
+# Two processes run the tests, a file in one of them; a failing one is best run again alone, without these.
+TWO := -n 2 --dist loadfile
+
 .PHONY: demo test test-live check schema fuzz bench bench-peers chaos lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
 	@exec .venv/bin/aftersale demo
-test: .venv/.dev web ; .venv/bin/python -m pytest
+test: .venv/.dev web ; .venv/bin/python -m pytest $(TWO)
 # A real Medusa with PostgreSQL on loopback; needs Node.js 20, and root or an installed PostgreSQL. Not part of `check`.
 test-live: .venv/.dev ; .venv/bin/python tests/live/medusa/run.py
 check: .venv/.dev web
-	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python -m pytest
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python -m pytest $(TWO)
 schema: .venv/.run
 	.venv/bin/aftersale schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
 	.venv/bin/aftersale documents build gateway/operations -o gateway/operations/documents.json

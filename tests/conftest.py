@@ -42,7 +42,8 @@ class _Skips:
             self.reports.append(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.skipped:
+        # Where tests run in several processes, each of them collects all.
+        if report.skipped and not any(report.nodeid == one.nodeid for one in self.reports):
             self.reports.append(report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -53,7 +54,8 @@ class _Skips:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.reports:
             missing = "; ".join(
-                f"{reason} ({count})" if count > 1 else reason for reason, count in _reasons(self.reports).items()
+                f"{reason} ({count})" if count > 1 else reason
+                for reason, count in sorted(_reasons(self.reports).items())
             )
             verdict = f", and {NO_SKIPS} is set" if os.environ.get(NO_SKIPS) else ""
             terminalreporter.write_line(f"Not run{verdict}: {missing}", red=bool(verdict), yellow=not verdict)

@@ -28,6 +28,7 @@ def test_d():
 """
 
 
+@pytest.mark.parametrize("apart", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two processes"])
 @pytest.mark.parametrize(
     ("tests", "no_skips", "code", "last_words"),
     [
@@ -40,13 +41,13 @@ def test_d():
     ids=["skips are told", "skips fail a strict run", "nothing skipped", "a skipped file", "failures stay failures"],
 )
 def test_what_was_missing_is_the_closing_line(
-    tmp_path: Path, tests: str, no_skips: str, code: int, last_words: str
+    tmp_path: Path, tests: str, no_skips: str, code: int, last_words: str, apart: tuple[str, ...]
 ) -> None:
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_inner.py").write_text(tests)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *apart, str(tmp_path)],
         cwd=tmp_path,
         env=os.environ | {"AFTERSALE_NO_SKIPS": no_skips, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
