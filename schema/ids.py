@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import NamedTuple, cast
 from urllib.parse import quote, unquote
 
 import strawberry
 
 #: An id longer than this is nobody's.
 MAX_LENGTH = 512
+
+#: What stands in a URL as it is, so that encoding it would change nothing.
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
+_PLAIN_ID = re.compile(r"[A-Za-z_]\w*(?::[A-Za-z0-9_.~-]+)+", re.ASCII)
 
 
 class MalformedId(ValueError):
@@ -22,7 +27,7 @@ class GlobalId(NamedTuple):
     parts: tuple[str, ...]
 
     def __str__(self) -> str:
-        return ":".join((self.type, *(quote(part, safe="") for part in self.parts)))
+        return make_id(self.type, *self.parts)
 
     @property
     def store(self) -> str:
@@ -35,7 +40,10 @@ class GlobalId(NamedTuple):
 
 def make_id(type_name: str, *parts: str) -> strawberry.ID:
     """The id of a node: `make_id("Order", "us", "1001") == "Order:us:1001"`."""
-    return strawberry.ID(str(GlobalId(type_name, parts)))
+    text = type_name
+    for part in parts:
+        text += ":" + (part if _PLAIN.fullmatch(part) else quote(part, safe=""))
+    return cast("strawberry.ID", text)
 
 
 def parse_id(text: str) -> GlobalId:
@@ -47,6 +55,8 @@ def parse_id(text: str) -> GlobalId:
     if len(text) > MAX_LENGTH:
         raise MalformedId(f"an id has at most {MAX_LENGTH} characters")
     type_name, *parts = text.split(":")
+    if _PLAIN_ID.fullmatch(text):
+        return GlobalId(type_name, tuple(parts))
     if not type_name.isidentifier() or not parts or not all(parts):
         raise MalformedId("not an id of this API: expected one like Order:us:1001, as answers give it")
     try:

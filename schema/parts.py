@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from enum import Flag, auto
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeVar
+
+P = TypeVar("P", bound="_Parts")
 
 
-class OrderParts(Flag):
+class _Parts(Flag):
+    """Parts are joined and compared for every order, and what comes of it is one of a few: kept, not made anew."""
+
+    _all: ClassVar[tuple[Any, ...]]
+
+
+def _joined(one: P, other: P) -> P:
+    if other.__class__ is not one.__class__:
+        return NotImplemented  # type: ignore[no-any-return]
+    found: P = one._all[one._value_ | other._value_]
+    return found
+
+
+def _shared(one: P, other: P) -> P:
+    if other.__class__ is not one.__class__:
+        return NotImplemented  # type: ignore[no-any-return]
+    found: P = one._all[one._value_ & other._value_]
+    return found
+
+
+class OrderParts(_Parts):
     """What of an order is read beside its head (status, times, totals, owner, tags)."""
+
+    # In each class of its own: enum gives every Flag the operators of Flag.
+    __or__ = _joined
+    __and__ = _shared
 
     NONE = 0
     LINES = auto()
@@ -23,13 +49,20 @@ class OrderParts(Flag):
     ALL = LINES | FULFILLMENTS | RETURNS | REFUNDS | ADDRESSES | STATUS_URL
 
 
-class SubscriptionParts(Flag):
+class SubscriptionParts(_Parts):
     """What of a subscription is read beside its head and lines."""
+
+    __or__ = _joined
+    __and__ = _shared
 
     NONE = 0
     #: How many cycles are completed, and the order it came from.
     CYCLES = auto()
     ALL = CYCLES
+
+
+for _kind in (OrderParts, SubscriptionParts):
+    _kind._all = tuple(_kind(value) for value in range(_kind.ALL._value_ + 1))
 
 
 class PartNotLoaded(RuntimeError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from schema.connections import MAX_PAGE, PageSizeOutOfRange, page_size
-from schema.parts import Parted, PartNotLoaded, not_loaded
+from schema.parts import OrderParts, Parted, PartNotLoaded, SubscriptionParts, not_loaded
 
 
 @dataclass
@@ -63,3 +63,20 @@ def test_a_list_may_have_a_smaller_most() -> None:
     assert page_size(5, 5) == 5
     with pytest.raises(PageSizeOutOfRange):
         page_size(6, 5)
+
+
+def test_parts_are_joined_and_compared_as_any_flags_are() -> None:
+    every = [OrderParts(value) for value in range(OrderParts.ALL.value + 1)]
+    for one in every:
+        for other in every:
+            assert one | other is OrderParts(one.value | other.value)
+            assert one & other is OrderParts(one.value & other.value)
+            assert (one in other) is (one.value & other.value == one.value)
+    assert OrderParts.ALL & ~OrderParts.LINES | OrderParts.LINES is OrderParts.ALL
+
+
+def test_parts_of_different_nouns_do_not_go_together() -> None:
+    with pytest.raises(TypeError):
+        _ = OrderParts.LINES | SubscriptionParts.CYCLES  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _ = OrderParts.LINES & SubscriptionParts.CYCLES  # type: ignore[arg-type]
