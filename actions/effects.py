@@ -123,10 +123,11 @@ class Effects:
         again = record.attempts > 1
         deadline.set(None)  # the write has its own time, whatever is left of the request that asked for it
         try:
-            # From the moment the lease is held nothing leaves after the lease's end, also if this process is halted
-            # in between: the transport looks at the loop's clock just before it sends.
-            with store_deadline(self.patience.lease * SEND_WITHIN):
-                await lease.hold()
+            # Nothing leaves after the lease's end, also if this process is halted in between: the transport looks at
+            # the loop's clock just before it sends.
+            most = self.patience.lease * SEND_WITHIN
+            with store_deadline(most):
+                await lease.sure(most)
                 outcome = await _do(platform, request)
         except (LeaseLost, LostRace):
             raise

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actions.asking import Asking, Invalid
@@ -231,21 +231,10 @@ class Held:
         return None
 
     async def _returns(self, store: str, orders: Collection[str]) -> Mapping[str, list[HeldReturn]]:
-        query = (
-            select(
-                held_returns,
-                *(column.label(f"line_{column.name}") for column in held_return_lines.c),
-                actions.c.reference.label("refund"),
-            )
-            .join(held_return_lines, held_return_lines.c.action == held_returns.c.action)
-            .outerjoin(actions, actions.c.id == held_returns.c.refunded_by)
-            .where(held_returns.c.store == store, held_returns.c.order.in_(list(orders)))
-            .order_by(held_returns.c.requested_at, held_returns.c.action, held_return_lines.c.line)
-        )
         heads: dict[str, Any] = {}
         lines: dict[str, list[HeldLine]] = {}
         async with self._ledger.reading() as connection:
-            for row in await connection.execute(query):
+            for row in await connection.execute(_RETURNS, {"its_store": store, "its_orders": list(orders)}):
                 heads[row.action] = row
                 lines.setdefault(row.action, []).append(
                     HeldLine(
@@ -272,6 +261,23 @@ class Held:
                 )
             )
         return found
+
+
+#: Made once: to write it out costs more than to run it.
+_RETURNS = (
+    select(
+        held_returns,
+        *(column.label(f"line_{column.name}") for column in held_return_lines.c),
+        actions.c.reference.label("refund"),
+    )
+    .join(held_return_lines, held_return_lines.c.action == held_returns.c.action)
+    .outerjoin(actions, actions.c.id == held_returns.c.refunded_by)
+    .where(
+        held_returns.c.store == bindparam("its_store"),
+        held_returns.c.order.in_(bindparam("its_orders", expanding=True)),
+    )
+    .order_by(held_returns.c.requested_at, held_returns.c.action, held_return_lines.c.line)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,24 @@ class Lease:
         if not await self.ledger.renew(self.action_id, owner=self.owner, until=self.until()):
             raise LeaseLost(f"action {self.action_id} was taken over")
 
+    async def sure(self, seconds: float) -> None:
+        """Make sure the action is ours and nobody takes it for so long from now; looks only, where that is so already.
+
+        Raises `LeaseLost`.
+        """
+        until = await self.ledger.held_until(self.action_id, owner=self.owner)
+        if until is None:
+            raise LeaseLost(f"action {self.action_id} was taken over")
+        if until < self.clock() + timedelta(seconds=seconds):
+            await self.hold()
+
     async def put_back(self, **values: Any) -> bool:
         """Give it up as it stands, with `values` written; False where it was taken over."""
         return await self.ledger.put_back(self.action_id, owner=self.owner, **values)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Renews in the background while the body runs. The body still calls `hold` before anything that matters."""
+        """Renews in the background while the body runs. The body still calls `sure` before anything that matters."""
         task = asyncio.create_task(self._keep())
         try:
             yield

@@ -5,16 +5,29 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from os import PathLike
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, MetaData, Row, Select, and_, func, inspect, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    MetaData,
+    Row,
+    and_,
+    bindparam,
+    func,
+    inspect,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from actions.databases import database_at
 from actions.states import ACTIVE, COUNTED, FINAL, check_move
@@ -24,6 +37,8 @@ from schema.vocabulary import ActionKind, ActionState
 
 #: How far back a customer's counters reach.
 COUNTED_FOR = timedelta(days=90)
+
+_COLUMNS = tuple(actions.c.keys())
 
 #: Done in the transaction of a change of state, or not at all.
 Also: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
@@ -82,13 +97,16 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """As columns."""
-        found = {each.name: getattr(self, each.name) for each in fields(self)}
-        return found | {"kind": self.kind.value, "state": self.state.value}
+        found = {name: getattr(self, name) for name in _COLUMNS}
+        found["kind"], found["state"] = self.kind.value, self.state.value
+        return found
 
     @classmethod
     def of(cls, row: Row[Any]) -> Record:
-        found = dict(row._mapping)
-        return cls(**found | {"kind": ActionKind(found["kind"]), "state": ActionState(found["state"])})
+        """From a row that begins with the columns of the table."""
+        found = dict(zip(_COLUMNS, row, strict=False))
+        found["kind"], found["state"] = ActionKind(found["kind"]), ActionState(found["state"])
+        return cls(**found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,20 +257,21 @@ class Ledger:
         """
         try:
             async with self.writing(*_names(target, owner_hash, key_hash)) as connection:
-                known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
-                if known is not None and key_hash is not None:
+                known, active = await self._in_the_way(connection, key_hash, target, held=True)
+                if known is not None:
                     return SameKey(known)
-                active = await self._active(connection, target, held=True)
                 if active is not None and _lapsed(active, now):
                     await self._move(connection, active, ActionState.EXPIRED, at=now, by=by)
                 elif active is not None:
                     return Busy(active)
                 elif await self._mark(connection, target) != seen:
                     return Moved()
-                counters = await self._history(connection, [owner_hash] if owner_hash else [], counted_at or now)
-                new = decide(counters.get(owner_hash or "", NOTHING_COUNTED))
+                history = NOTHING_COUNTED
+                if owner_hash is not None:
+                    history = (await self._history(connection, [owner_hash], counted_at or now))[owner_hash]
+                new = decide(history)
                 check_move(None, new.state)
-                await connection.execute(actions.insert().values(**new.values()))
+                await connection.execute(_INSERT, new.values())
                 await self._note(connection, new.id, None, new.state, now, by)
                 if also is not None and (more := also(new)) is not None:
                     await more(connection)
@@ -260,9 +279,8 @@ class Ledger:
         except IntegrityError:
             # Somebody wrote without the names above: its row says how we stand.
             async with self.reading() as connection:
-                known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
-                active = await self._active(connection, target)
-            if known is not None and key_hash is not None:
+                known, active = await self._in_the_way(connection, key_hash, target)
+            if known is not None:
                 return SameKey(known)
             if active is not None:
                 return Busy(active)
@@ -305,11 +323,9 @@ class Ledger:
         check_move(record.state, after)
         if after in FINAL:
             values = {"finished_at": at, "owner": None, "lease_until": None, "next_try_at": None} | values
-        where = [actions.c.id == record.id, actions.c.state == record.state.value]
-        if held_by is not None:
-            where.append(actions.c.owner == held_by)
-        change = update(actions).where(*where).values(state=after.value, **values).returning(*actions.c)
-        moved = await self._one(connection, change)
+        change = _change(frozenset({"state", *values}), held_by is not None)
+        found = {"its_id": record.id, "its_state": record.state.value, "its_owner": held_by} | values
+        moved = await self._one(connection, change, found | {"state": after.value})
         if moved is None:
             raise LostRace(f"action {record.id} is not {record.state.value} any more, or in other hands")
         await self._note(connection, record.id, record.state, after, at, by)
@@ -357,6 +373,11 @@ class Ledger:
             assert found is not None
             return found
 
+    async def held_until(self, action_id: str, *, owner: str) -> datetime | None:
+        """How long a claim still holds; None where it was taken over."""
+        async with self.reading() as connection:
+            return (await connection.execute(_HELD_UNTIL, {"its_id": action_id, "its_owner": owner})).scalar()
+
     async def renew(self, action_id: str, *, owner: str, until: datetime) -> bool:
         """Hold a claim for longer; False where it was taken over."""
         return await self._while_held(action_id, owner, lease_until=until)
@@ -382,22 +403,21 @@ class Ledger:
         by: str,
     ) -> None:
         await connection.execute(
-            transitions.insert().values(
-                action=action_id, before=before.value if before else None, after=after.value, at=at, by=by
-            )
+            _NOTE,
+            {"action": action_id, "before": before.value if before else None, "after": after.value, "at": at, "by": by},
         )
 
     # ------------------------------------------------------------------------------------------------ reads
 
     async def by_id(self, action_id: str) -> Record | None:
         async with self.reading() as connection:
-            return await self._one(connection, select(actions).where(actions.c.id == action_id))
+            return await self._one(connection, _BY_ID, {"its_id": action_id})
 
     async def standing(self, key_hash: str, target: str) -> tuple[Record | None, int]:
         """The action under a key, and what `seen` says of a target, in one look."""
         async with self.reading() as connection:
-            known = await self._one(connection, select(actions).where(actions.c.key_hash == key_hash))
-            return known, 0 if known is not None else await self._mark(connection, target)
+            row = (await connection.execute(_STANDING, {"key": key_hash, "its_target": target})).one()
+            return (Record.of(row) if row.id is not None else None), row.mark or 0
 
     async def seen(self, target: str) -> int:
         """A number that grows with every change of state on a target; taken before its facts are read."""
@@ -503,28 +523,33 @@ class Ledger:
                 found.setdefault(row.action, []).append(Step(ActionState(row.after), row.at, row.by))
         return found
 
-    async def _active(self, connection: AsyncConnection, target: str, *, held: bool = False) -> Record | None:
-        """The unfinished action on a target; `held`: it stays as it is until the transaction ends."""
-        query = select(actions).where(actions.c.target == target, _is_active())
-        return await self._one(connection, query.with_for_update() if held else query)
+    async def _in_the_way(
+        self, connection: AsyncConnection, key_hash: str | None, target: str, *, held: bool = False
+    ) -> tuple[Record | None, Record | None]:
+        """The action under a key, and the unfinished one on a target.
+
+        `held`: they stay as they are until the transaction ends.
+        """
+        query = _IN_THE_WAY_HELD if held else _IN_THE_WAY
+        known = active = None
+        for row in await connection.execute(query, {"key": key_hash, "its_target": target}):
+            record = Record.of(row)
+            if key_hash is not None and record.key_hash == key_hash:
+                known = record
+            if record.target == target and record.state in ACTIVE:
+                active = record
+        return known, active
 
     async def _mark(self, connection: AsyncConnection, target: str) -> int:
-        query = select(func.max(transitions.c.id)).join(actions, actions.c.id == transitions.c.action)
-        return int((await connection.execute(query.where(actions.c.target == target))).scalar() or 0)
+        return (await connection.execute(_MARK, {"its_target": target})).scalar() or 0
 
     async def _history(
         self, connection: AsyncConnection, owner_hashes: Collection[str], now: datetime, besides: str | None = None
     ) -> Mapping[str, History]:
         if not owner_hashes:
             return {}
-        rows = await connection.execute(
-            select(actions.c.owner_hash, actions.c.kind, actions.c.amount, actions.c.currency).where(
-                actions.c.owner_hash.in_(list(owner_hashes)),
-                actions.c.requested_at > now - COUNTED_FOR,
-                actions.c.state.in_([state.value for state in COUNTED]),
-                actions.c.id != (besides or ""),
-            )
-        )
+        given = {"owners": list(owner_hashes), "since": now - COUNTED_FOR, "besides": besides or ""}
+        rows = await connection.execute(_HISTORY, given)
         counted = {owner_hash: _Counters() for owner_hash in owner_hashes}
         for row in rows:
             counters = counted[row.owner_hash]
@@ -542,12 +567,58 @@ class Ledger:
         }
 
     @staticmethod
-    async def _one(connection: AsyncConnection, query: Select[Any] | ReturningUpdate[Any]) -> Record | None:
-        row = (await connection.execute(query)).first()
+    async def _one(
+        connection: AsyncConnection, query: Executable, given: Mapping[str, Any] | None = None
+    ) -> Record | None:
+        row = (await connection.execute(query, given)).first()
         return Record.of(row) if row is not None else None
 
 
 NOTHING_COUNTED = History()
+
+
+# What every action runs. Made once: to write a statement out costs more than to run it.
+
+
+def _is_active() -> Any:
+    return actions.c.state.in_(sorted(state.value for state in ACTIVE))
+
+
+_BY_ID = select(actions).where(actions.c.id == bindparam("its_id"))
+_MARK = (
+    select(func.max(transitions.c.id))
+    .join(actions, actions.c.id == transitions.c.action)
+    .where(actions.c.target == bindparam("its_target"))
+)
+_ROW = select(literal(1).label("one")).subquery()
+_STANDING = select(actions, _MARK.scalar_subquery().label("mark")).select_from(
+    _ROW.outerjoin(actions, actions.c.key_hash == bindparam("key"))
+)
+_IN_THE_WAY = select(actions).where(
+    or_(actions.c.key_hash == bindparam("key"), and_(actions.c.target == bindparam("its_target"), _is_active()))
+)
+_IN_THE_WAY_HELD = _IN_THE_WAY.with_for_update()
+_HISTORY = select(actions.c.owner_hash, actions.c.kind, actions.c.amount, actions.c.currency).where(
+    actions.c.owner_hash.in_(bindparam("owners", expanding=True)),
+    actions.c.requested_at > bindparam("since"),
+    actions.c.state.in_(sorted(state.value for state in COUNTED)),
+    actions.c.id != bindparam("besides"),
+)
+_HELD_UNTIL = select(actions.c.lease_until).where(
+    actions.c.id == bindparam("its_id"), actions.c.owner == bindparam("its_owner")
+)
+_INSERT = actions.insert()
+_NOTE = transitions.insert().inline()
+
+
+@lru_cache(maxsize=256)
+def _change(names: frozenset[str], held: bool) -> Executable:
+    """A change of the columns `names` of an action in the state it was in; `held`: and in the hands it was in."""
+    where = [actions.c.id == bindparam("its_id"), actions.c.state == bindparam("its_state")]
+    if held:
+        where.append(actions.c.owner == bindparam("its_owner"))
+    values = {name: bindparam(name, type_=actions.c[name].type) for name in sorted(names)}
+    return update(actions).where(*where).values(values).returning(*actions.c)
 
 
 def _names(target: str, owner_hash: str | None, key_hash: str | None) -> list[str]:
@@ -599,10 +670,6 @@ def _wanted(listing: Listing) -> list[ColumnElement[bool]]:
     if listing.requested_before is not None:
         found.append(actions.c.requested_at < listing.requested_before)
     return found
-
-
-def _is_active() -> Any:
-    return actions.c.state.in_(sorted(state.value for state in ACTIVE))
 
 
 def _lapsed(record: Record, now: datetime) -> bool:

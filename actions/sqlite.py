@@ -23,7 +23,11 @@ from actions.tables import actions, held_return_moves, transitions
 BUSY_SECONDS = 10
 #: Set on connections that only read: they begin without asking for the write lock.
 READS_ONLY = "ledger_reads_only"
-_BEGIN_READING, _BEGIN_WRITING = "BEGIN", "BEGIN IMMEDIATE"
+#: Set on connections whose transactions may touch very much.
+FOUNDS = "ledger_founds"
+#: The second and the third do the same here; the third says that what follows may take long.
+_BEGIN_READING, _BEGIN_WRITING, _BEGIN_FOUNDING = "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"
+_PATIENCE = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
 
 
 class Sqlite:
@@ -32,6 +36,7 @@ class Sqlite:
     def __init__(self, path: str) -> None:
         self._engine = engine_for(f"sqlite+aiosqlite:///{path}")
         self._reading = self._engine.execution_options(**{READS_ONLY: True})
+        self._founding = self._engine.execution_options(**{FOUNDS: True})
         # There is one writer; in this process they queue here, in order, instead of polling the file's lock.
         self._turn = asyncio.Lock()
 
@@ -47,7 +52,7 @@ class Sqlite:
 
     @asynccontextmanager
     async def founding(self) -> AsyncIterator[AsyncConnection]:
-        async with self.writing(()) as connection:
+        async with self._turn, self._founding.begin() as connection:
             yield connection
 
     async def close(self) -> None:
@@ -55,18 +60,37 @@ class Sqlite:
 
 
 class _Cursor(aiosqlite.Cursor):
-    """Hands over in place what was already fetched, without a way to the connection's thread and back."""
+    """Does in place what waits for nothing, without a way to the connection's thread and back."""
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
         connection: Any = self._conn
         if sql == _BEGIN_READING:
             self._cursor.execute(sql)  # touches nothing yet
-            connection.only_reads = True
-            return self
-        if sql == _BEGIN_WRITING:
-            connection.only_reads = False
-        await super().execute(sql, parameters)
+            connection.begun(_READING)
+        elif sql == _BEGIN_WRITING:
+            if not self._lock():
+                await super().execute(sql)
+            connection.begun(_WRITING)
+        elif connection.work is _WRITING:
+            self._cursor.execute(sql, () if parameters is None else tuple(parameters))
+        else:
+            if sql == _BEGIN_FOUNDING:
+                connection.begun(_FOUNDING)
+            await super().execute(sql, parameters)
         return self
+
+    def _lock(self) -> bool:
+        """Take the write lock if it is free, without waiting for it."""
+        self._cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            self._cursor.execute(_BEGIN_WRITING)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            return False
+        finally:
+            self._cursor.execute(_PATIENCE)
+        return True
 
     async def fetchall(self) -> Any:
         return self._cursor.fetchall()
@@ -75,21 +99,30 @@ class _Cursor(aiosqlite.Cursor):
         self._cursor.close()
 
 
-class _Connection(aiosqlite.Connection):
-    """Goes to its thread for what may wait for the file, to run a statement or to commit, and for nothing else.
+_READING, _WRITING, _FOUNDING = "reading", "writing", "founding"
 
-    The driver goes there four times for a statement; each way costs more than the statement. Nobody else uses a
-    connection meanwhile, and SQLite serialises what two threads do with one.
+
+class _Connection(aiosqlite.Connection):
+    """Goes to its thread for what may wait or take long: to read, to commit, and to take a lock that is not free.
+
+    The driver goes there four times for a statement; each way costs more than the statement. One that holds the write
+    lock waits for nobody, and those that write find their few rows by an index, so its statements run in place: the
+    lock is given back sooner. Nobody else uses a connection meanwhile, and SQLite serialises what two threads do
+    with one.
     """
 
-    only_reads = False
+    #: What its transaction is for.
+    work = _FOUNDING
+
+    def begun(self, work: str) -> None:
+        self.work = work
 
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
         return _Cursor(self, self._conn.cursor())
 
     async def commit(self) -> None:
-        if self.only_reads:
+        if self.work is _READING:
             self._conn.commit()  # gives a lock back that nobody waits for
         else:
             await super().commit()
@@ -126,8 +159,12 @@ def _connected(connection: Any, record: object) -> None:
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # a recorded RUNNING must survive the machine, not only the process
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute(_PATIENCE)
     cursor.close()
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _write_ahead(cursor: Any) -> None:
@@ -138,16 +175,18 @@ def _write_ahead(cursor: Any) -> None:
             cursor.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() >= give_up:
+            if not _is_busy(error) or time.monotonic() >= give_up:
                 raise
             await_only(asyncio.sleep(0.02))
 
 
 def _begin(connection: Connection) -> None:
     """A writer takes the lock before it reads, so that what it read still holds when it writes."""
-    reads_only = connection.get_execution_options().get(READS_ONLY, False)
-    connection.exec_driver_sql(_BEGIN_READING if reads_only else _BEGIN_WRITING)
+    options = connection.get_execution_options()
+    if options.get(READS_ONLY, False):
+        connection.exec_driver_sql(_BEGIN_READING)
+    else:
+        connection.exec_driver_sql(_BEGIN_FOUNDING if options.get(FOUNDS, False) else _BEGIN_WRITING)
 
 
 _FIRST = ", ".join(sorted(f"'{state.value}'" for state in FIRST))

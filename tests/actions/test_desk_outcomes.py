@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -232,6 +232,32 @@ async def test_a_lease_is_held_by_one_claim_even_of_the_same_gateway(shop: World
     await second.hold()
     assert await second.put_back(next_try_at=shop.clock()) is True
     assert await first.put_back() is False
+
+
+async def test_a_claim_is_looked_at_before_something_is_sent_and_lengthened_where_it_would_end_too_soon(
+    shop: World,
+) -> None:
+    desk = await shop.desk(Dies, request_seconds=0.3)
+    record = (await shop.at(desk).ask(RETURN, returning(), "k1")).action.recorded
+    lease = Lease(desk.ledger, record.id, record.owner, shop.clock, 100.0)
+
+    async def until() -> datetime:
+        found = await desk.ledger.by_id(record.id)
+        assert found is not None
+        assert found.lease_until is not None
+        return found.lease_until
+
+    await lease.hold()
+    held = await until()
+    await lease.sure(80.0)
+    assert await until() == held, "it lasts as long as that"
+    shop.clock.advance(30)
+    await lease.sure(80.0)
+    assert await until() >= held + timedelta(seconds=30)
+    shop.clock.advance(101)
+    await take(desk.ledger, record, "another", shop.clock, 100.0)
+    with pytest.raises(LeaseLost):
+        await lease.sure(80.0)
 
 
 async def test_a_lease_is_renewed_while_its_action_runs(shop: World) -> None:

@@ -112,7 +112,8 @@ class Steps:
 
 
 class SteppingLedger(Ledger):
-    """A step before each transaction that writes, one before it is kept, and one behind it."""
+    """A step before each transaction that writes, one before it is kept, and one behind it; and on either side of the
+    last look before something is sent."""
 
     steps: Steps
 
@@ -123,6 +124,12 @@ class SteppingLedger(Ledger):
             yield connection
             self.steps.step()
         self.steps.step()
+
+    async def held_until(self, action_id: str, *, owner: str) -> datetime | None:
+        self.steps.step()
+        found = await super().held_until(action_id, owner=owner)
+        self.steps.step()
+        return found
 
 
 def stepping(adapter: type[ShopAdapter], steps: Steps) -> type[ShopAdapter]:
