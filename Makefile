@@ -33,10 +33,10 @@ fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol
 bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
 # MINUTES=1: for so long; ten where it is left out. Needs PostgreSQL; not part of `check`.
 chaos: .venv/.dev ; .venv/bin/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES))
-# The gateway beside what else could answer the same question, into benchmarks/RESULTS.md; Node.js 20 needed, and most of
-# an hour. QUICK=1: a few minutes, to try it; then nothing is written. Not part of `check`.
+# The gateway beside what else could answer the same question, into benchmarks/RESULTS.md (until all is done, into
+# RESULTS.part.md beside it); Node.js 20 needed, and some 40 minutes. QUICK=1: a few, to try it; then nothing is written.
 bench-peers: .venv/.dev
-	cd benchmarks/peers && npm ci --silent --no-audit --no-fund
+	cd benchmarks/peers && npm ci --silent --no-audit --no-fund && cd hive && npm ci --silent --no-audit --no-fund
 	.venv/bin/python -m benchmarks.peers $(if $(QUICK),--quick)
 web: $(WEB)
 
