@@ -388,8 +388,9 @@ def page(body: Sequence[str], plan: Plan, pinned: tuple[int, int] | None, load: 
         f"- {held}. Load of the machine before and after (one minute): {', '.join(f'{each:.1f}' for each in load)}.",
         f"- Rounds, in turns: {plan.rounds}; {CONNECTIONS} connections and {plan.requests} requests, or as many as "
         f"{plan.seconds:g} s allow; then {plan.alone} one at a time, or as many as {plan.seconds:g} s allow. Warm "
-        f"after at least {plan.warm} requests to each, and at each size until {_step(plan.warm)} cost within {_FLAT:.0%} of as "
-        f"many before. NODE_ENV=production. Three figures are minimum / median / maximum of the rounds.",
+        f"after at least {plan.warm} requests to each, and at each size until {_step(plan.warm)} cost within "
+        f"{_FLAT:.0%} of as many before. NODE_ENV=production. Three figures are minimum / median / maximum of the "
+        "rounds.",
         "",
         f"The question is `benchmarks/peers/orders.graphql`: a customer's orders, {LINES} lines each, with the "
         "product of each line. The shop speaks WooCommerce's words, the same prepared bytes to all. Everybody "

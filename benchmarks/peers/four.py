@@ -63,7 +63,8 @@ class Spread:
             yield (
                 f"This machine has {available} cores, which the processes share with the load and the shop: 3.5 times "
                 f"cannot be seen on fewer than {_ENOUGH}. A request costs {dearer:.2f} times the CPU it costs one "
-                f"alone; worked out from that, with a core for each four would serve some {_PROCESSES / dearer:.1f} times as much."
+                f"alone; worked out from that, with a core for each, four would serve some {_PROCESSES / dearer:.1f} "
+                "times as much."
             )
         yield ""
 
