@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, NoReturn, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +19,7 @@ from schema.ids import parse_id
 from schema.order import Order, OrderLine
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
-from schema.provenance import Capability, Source, Store, StoreHealth
+from schema.provenance import Capability, Source, Store, StoreHealth, make_source
 from schema.returns import Refund, Return
 from schema.scalars import CurrencyCode
 from schema.subscription import Subscription
@@ -351,6 +351,12 @@ SUBSCRIPTION_FACTS = SubscriptionParts.ALL
 # ------------------------------------------------------------------------------------------------ the interface
 
 
+class SourceOf(Protocol):
+    """Tells where nodes were read."""
+
+    def __call__(self, native_id: str, *, admin: str | None = None, raw: dict[str, object] | None = None) -> Source: ...
+
+
 class Platform(ABC):
     """One commerce backend, for one store.
 
@@ -589,9 +595,16 @@ class Platform(ABC):
 
     def source(self, native_id: str, *, admin: str | None = None, raw: dict[str, object] | None = None) -> Source:
         """Where a node of this store was read, just now."""
-        return Source(
-            store=self.store, native_id=native_id, fetched_at=self.services.clock(), admin=admin, raw_values=raw
-        )
+        return self.sources()(native_id, admin=admin, raw=raw)
+
+    def sources(self) -> SourceOf:
+        """`source` for nodes that were read together."""
+        store, fetched_at = self.store, self.services.clock()
+
+        def source(native_id: str, *, admin: str | None = None, raw: dict[str, object] | None = None) -> Source:
+            return make_source(store=store, native_id=native_id, fetched_at=fetched_at, admin=admin, raw_values=raw)
+
+        return source
 
 
 _WANTED: Mapping[type, frozenset[SubscriptionStatus]] = {

@@ -11,6 +11,7 @@ from schema.access import ACTIONS_READ, CUSTOMERS_READ, PRODUCTS_READ, SUBSCRIPT
 from schema.context import Info
 from schema.emails import Email
 from schema.ids import parse_id
+from schema.making import maker
 from schema.parts import Parted, not_loaded
 from schema.policy import Eligibility, RequestAssumption
 from schema.product import Product, Variant
@@ -103,6 +104,16 @@ class OrderLine:
         return cast("list[Eligibility]", info.context.decide.line(self, actions, assuming))
 
 
+make_quantity = maker(
+    LineQuantity, "ordered", "current", "returned", "fulfilled", "delivered", "returnable", "refundable"
+)
+make_line = maker(
+    OrderLine,
+    "id", "native_id", "title", "variant_title", "sku", "quantity", "unit_price", "total", "is_gift_card",
+    "product_ref",
+)  # fmt: skip
+
+
 @strawberry.type
 class FulfillmentLine:
     line: OrderLine
@@ -144,6 +155,9 @@ class OrderTotals:
     discount: MoneyPair | None = None
     shipping: MoneyPair | None = None
     tax: MoneyPair | None = None
+
+
+make_totals = maker(OrderTotals, "subtotal", "total", "refunded", "refundable", "discount", "shipping", "tax")
 
 
 @strawberry.federation.type(keys=["id"], description="An order, wherever it lives.")
@@ -208,6 +222,11 @@ class Order(Parted, Node):
         if self.has("lines"):
             for line in self.lines:
                 line.order = self
+
+    def let_go(self) -> None:
+        """For when nobody reads it any more: its lines forget it, so that nothing holds it in a circle."""
+        for line in vars(self).get("lines", ()):
+            line.order = None
 
     @property
     def store_key(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import Flag, auto
-from typing import Any, ClassVar, Final, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 P = TypeVar("P", bound="_Parts")
 
@@ -82,14 +84,20 @@ def not_loaded() -> Any:
     return NOT_LOADED
 
 
+@cache
+def _parts_of(noun: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(noun) if field.default_factory is not_loaded)
+
+
 class Parted:
     """A noun with parts. A part given as NOT_LOADED is left out of the instance, so that loaded ones stay plain
     attributes and a missing one raises."""
 
     def _drop_unloaded(self) -> None:
-        own = vars(self)
-        for name in [name for name, value in own.items() if value is NOT_LOADED]:
-            del own[name]
+        own, noun = vars(self), cast("Any", type(self))
+        for name in _parts_of(noun):
+            if own[name] is NOT_LOADED:
+                del own[name]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

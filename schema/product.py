@@ -6,6 +6,7 @@ import strawberry
 
 from schema.access import for_staff
 from schema.connections import page_size
+from schema.making import Late, maker, nothing
 from schema.provenance import Node, Source
 from schema.scalars import Url
 from schema.values import Image, Money
@@ -34,7 +35,7 @@ class Variant:
 @strawberry.federation.type(
     keys=["id"], description="A product as it is sold today; it may have changed since an order."
 )
-class Product(Node):
+class Product(Late, Node):
     id: strawberry.ID
     source: Source
     title: str
@@ -44,7 +45,7 @@ class Product(Node):
     )
     images: list[Image] = strawberry.field(default_factory=list)
     handle: str | None = None
-    description: str | None = strawberry.field(default=None, description="Plain text.")
+    description: str | None = strawberry.field(default_factory=nothing, description="Plain text.")
     vendor: str | None = None
     product_type: str | None = None
     url: Url | None = strawberry.field(default=None, description="Its page in the shop, where it is published.")
@@ -55,3 +56,11 @@ class Product(Node):
     @strawberry.field(description="The first `first` variants, at most 100 (in the shop's own order).")
     def variants(self, first: int = 50) -> list[Variant]:
         return self.all_variants[: page_size(first, 100)]
+
+
+make_product = maker(
+    Product,
+    "id", "source", "title", "status", "tags", "images", "handle", "vendor", "product_type", "url", "price_min",
+    "price_max",
+    late=("description", "all_variants"),
+)  # fmt: skip

@@ -11,6 +11,7 @@ import strawberry
 from schema.access import RAW_READ, NeedsScope, for_staff
 from schema.context import Info
 from schema.ids import make_id
+from schema.making import maker
 from schema.scalars import CurrencyCode, Json, Url
 from schema.vocabulary import ActionKind, HealthStatus, ProblemCode, SupportLevel
 
@@ -114,6 +115,9 @@ class Source:
         if self.raw_values is None:
             return None
         return Json({key: self.raw_values[key] for key in keys if key in self.raw_values})
+
+
+make_source = maker(Source, "store", "native_id", "fetched_at", "admin", "raw_values")
 
 
 @strawberry.type(description="A store that could not answer is named here; the others still answer.")

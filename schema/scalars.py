@@ -38,11 +38,17 @@ SCALARS: Mapping[object, ScalarDefinition] = {
 """Python type to GraphQL scalar, for `StrawberryConfig.scalar_map`."""
 
 
+_WEB_ADDRESS = re.compile(r"https?://[^/\s]")
+
+
 def is_web_address(value: object) -> bool:
     """Whether a platform's value is an absolute http(s) address that may be shown as a link."""
-    return isinstance(value, str) and re.match(r"https?://[^/\s]", value) is not None
+    return isinstance(value, str) and _WEB_ADDRESS.match(value) is not None
 
 
 def web_address(value: Any) -> Url | None:
     """The value as a link, or None: a platform's free text never becomes a `javascript:` link."""
-    return Url(value) if is_web_address(value) else None
+    if not is_web_address(value):
+        return None
+    found: Url = value
+    return found

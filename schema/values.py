@@ -7,19 +7,22 @@ from decimal import Decimal
 
 import strawberry
 
+from schema.making import maker
 from schema.scalars import CountryCode, CurrencyCode, Url
 from schema.vocabulary import FeeKind, IntervalUnit, RefundDestination
 
 
 @strawberry.type(description="An amount of money. Never a float; compare amounts of one currency only.")
 class Money:
+    # One instance may stand in many nouns, over requests: it is never changed. So it is with MoneyPair.
     amount: Decimal = strawberry.field(description="In major units, with the digits the store gave: `19.90`.")
     currency_code: CurrencyCode
 
-    @classmethod
-    def of(cls, amount: Decimal | str | int, currency: str) -> Money:
-        return cls(
-            amount=amount if isinstance(amount, Decimal) else Decimal(amount), currency_code=CurrencyCode(currency)
+    @staticmethod
+    def of(amount: Decimal | str | int, currency: str) -> Money:
+        return _money(
+            amount=amount if isinstance(amount, Decimal) else Decimal(amount),
+            currency_code=currency,  # type: ignore[arg-type] # the type's name is only for the schema
         )
 
 
@@ -28,11 +31,15 @@ class MoneyPair:
     presentment: Money = strawberry.field(description="In the currency the customer paid in.")
     shop: Money = strawberry.field(description="In the store's own currency.")
 
-    @classmethod
-    def same(cls, amount: Decimal | str | int, currency: str) -> MoneyPair:
+    @staticmethod
+    def same(amount: Decimal | str | int, currency: str) -> MoneyPair:
         """For stores that keep one currency an order."""
         money = Money.of(amount, currency)
-        return cls(presentment=money, shop=money)
+        return _pair(presentment=money, shop=money)
+
+
+_money = maker(Money, "amount", "currency_code")
+_pair = maker(MoneyPair, "presentment", "shop")
 
 
 @strawberry.type(description="A postal address, as far as the store knows it.")
@@ -59,6 +66,9 @@ class Interval:
 class Image:
     url: Url
     alt: str | None = None
+
+
+make_image = maker(Image, "url", "alt")
 
 
 @strawberry.type(description="A cost that is kept back from a refund.")

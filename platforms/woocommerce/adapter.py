@@ -6,11 +6,12 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar
+from operator import attrgetter
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
@@ -159,7 +160,6 @@ class WooCommerce(Platform):
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
         )
-        self._home = mapping.Home(config.id, config.url, config.time_zone, self.source)
         #: Whether the shop has accepted the key for something: then a refused write is not about the secret.
         self._key_works = False
         #: The shop has said that it has no such routes; forgotten when it is probed again.
@@ -168,6 +168,11 @@ class WooCommerce(Platform):
         self._currency_lock = asyncio.Lock()
 
     # -- the store itself
+
+    @property
+    def _home(self) -> mapping.Home:
+        """For rows that were read just now."""
+        return mapping.Home(self.config.id, self.config.url, self.config.time_zone, self.sources())
 
     def health(self) -> StoreHealth:
         now = self._transport.health()
@@ -293,14 +298,13 @@ class WooCommerce(Platform):
         )
         # Only as far down as every route has been read is the merged list complete.
         cut = max((stretch.read_to for stretch in stretches if stretch.read_to is not None), default=None)
-        merged = {row.id: row for stretch in stretches for row in stretch.rows}
-        ready = sorted(
-            (row for row in merged.values() if cut is None or _key(row) >= cut), key=lambda row: _key(row), reverse=True
-        )
+        merged = {placed.row.id: placed for stretch in stretches for placed in stretch.rows}
+        ready = [placed for placed in merged.values() if cut is None or placed.key >= cut]
+        ready.sort(key=_place, reverse=True)
         given = ready[: query.first]
-        orders = await self._orders(given, parts, known=records)
+        orders = await self._orders([placed.row for placed in given], parts, known=records)
         return Page(
-            rows=[Row(order, _written(_key(row))) for row, order in zip(given, orders, strict=True)],
+            rows=[Row(order, _written(placed.key)) for placed, order in zip(given, orders, strict=True)],
             more=cut is not None or len(ready) > len(given),
             end=None if given or cut is None else _written(cut),
         )
@@ -325,7 +329,7 @@ class WooCommerce(Platform):
         before = query.placed_before
         if after is not None:
             before = min(filter(None, (before, after.at + _SECOND)))
-        rows: dict[int, wire.OrderRow] = {}
+        rows: dict[int, _Placed] = {}
         read_to: _Key | None = after
         page = 1
         for _ in range(_PAGES):
@@ -344,8 +348,10 @@ class WooCommerce(Platform):
                 "orders",
             )
             for row in found:
-                if mine(row) and mapping.is_shown(row) and _admits(query, row) and (after is None or _key(row) < after):
-                    rows[row.id] = row
+                if mine(row) and mapping.is_shown(row):
+                    key = _key(row)
+                    if (after is None or key < after) and _admits(query, row, key.at):
+                        rows[row.id] = _Placed(key, row)
             if len(found) < per_page:
                 return _Stretch(list(rows.values()), None)
             dates = [mapping.placed_at(row) for row in found if row.date_created_gmt]  # a draft may have none
@@ -357,10 +363,10 @@ class WooCommerce(Platform):
                 read_to = read_to if before is None else _Key(before, -1)
                 continue
             read_to = _Key(oldest + _SECOND, -1)
-            if sum(1 for row in rows.values() if _key(row) >= read_to) >= query.first:
+            if sum(1 for placed in rows.values() if placed.key >= read_to) >= query.first:
                 break
             before, page = oldest + _SECOND, 1
-        return _Stretch([row for row in rows.values() if read_to is None or _key(row) >= read_to], read_to)
+        return _Stretch([placed for placed in rows.values() if read_to is None or placed.key >= read_to], read_to)
 
     async def _orders(
         self, rows: Sequence[wire.OrderRow], parts: OrderParts, known: Mapping[int, Email] | None = None
@@ -368,16 +374,22 @@ class WooCommerce(Platform):
         """Orders with their owners and, where parts need them, their refunds: in the order of `rows`."""
         unknown = sorted({row.customer_id for row in rows if row.customer_id} - (known or {}).keys())
         refunded = [row.id for row in rows if row.refunds] if parts & _NEEDS_REFUNDS else []
-        customers, paid_back = await together(
-            self._batches([str(one) for one in unknown], wire.customers_by_ids, list[wire.CustomerRow], "customers"),
-            self._refunds(refunded),
-        )
+        customers: Sequence[wire.CustomerRow] = ()
+        paid_back: Mapping[int, Sequence[wire.RefundRow]] = {}
+        if unknown or refunded:
+            customers, paid_back = await together(
+                self._batches(
+                    [str(one) for one in unknown], wire.customers_by_ids, list[wire.CustomerRow], "customers"
+                ),
+                self._refunds(refunded),
+            )
         emails = {row.id: email_or_none(row.email) for row in customers} | dict(known or {})
+        home = self._home
         return [
             mapping.order(
                 row,
                 parts,
-                self._home,
+                home,
                 # A record that is gone leaves the address on the order.
                 emails[row.customer_id] if row.customer_id in emails else email_or_none(row.billing.email),
                 paid_back.get(row.id),
@@ -410,14 +422,16 @@ class WooCommerce(Platform):
                 if type(error) is Refused and any(native.code == "rest_invalid_param" for native in error.native):
                     return []
                 raise
-            return [mapping.profile(row, self._home) for row in rows if same_email(row.email, email)]
+            home = self._home
+            return [mapping.profile(row, home) for row in rows if same_email(row.email, email)]
 
         return dict(zip(wanted, await together(*map(one, wanted)), strict=True))
 
     async def profiles_by_id(self, ids: Sequence[str]) -> Mapping[str, CustomerProfile]:
         wanted = _native(ids)
         rows = await self._batches(wanted, wire.customers_by_ids, list[wire.CustomerRow], "customers")
-        return {str(row.id): mapping.profile(row, self._home) for row in rows if str(row.id) in wanted}
+        home = self._home
+        return {str(row.id): mapping.profile(row, home) for row in rows if str(row.id) in wanted}
 
     # -- products
 
@@ -426,13 +440,19 @@ class WooCommerce(Platform):
         wanted = _native(ids)
         if not wanted:
             return {}
-        rows, currency = await together(
-            self._batches(wanted, wire.products_by_ids, list[wire.ProductRow], "products"), self._product_currency()
-        )
-        rows = [row for row in rows if str(row.id) in wanted]
+        reading = self._batches(wanted, wire.products_by_ids, list[wire.ProductRow], "products")
+        if self._currency is None:
+            rows, currency = await together(reading, self._product_currency())
+        else:
+            rows, currency = await reading, self._currency
+        asked = frozenset(wanted)
+        rows = [row for row in rows if str(row.id) in asked]
         variable = [row.id for row in rows if row.type in ("variable", "variable-subscription")]
-        found = dict(zip(variable, await together(*map(self._variations, variable)), strict=True))
-        return {str(row.id): mapping.product(row, self._home, currency, found.get(row.id)) for row in rows}
+        found: Mapping[int, Sequence[wire.VariationRow]] = {}
+        if variable:
+            found = dict(zip(variable, await together(*map(self._variations, variable)), strict=True))
+        home = self._home
+        return {str(row.id): mapping.product(row, home, currency, found.get(row.id)) for row in rows}
 
     async def _variations(self, product: int) -> Sequence[wire.VariationRow]:
         rows: list[wire.VariationRow] = []
@@ -537,8 +557,9 @@ class WooCommerce(Platform):
                 return None
 
         found = await together(*map(orders, rows))
+        home = self._home
         return [
-            mapping.subscription(row, self._home, one, with_cycles=cycles, owner=known.get(row.customer_id))
+            mapping.subscription(row, home, one, with_cycles=cycles, owner=known.get(row.customer_id))
             for row, one in zip(rows, found, strict=True)
         ]
 
@@ -740,6 +761,8 @@ class WooCommerce(Platform):
         self, ids: Sequence[str], ask: Callable[[Sequence[str]], Call], type_: type[list[T]], what: str
     ) -> list[T]:
         """As few calls as a page allows; none for no ids."""
+        if 0 < len(ids) <= wire.MOST:
+            return await self._read(ask(ids), type_, what)
         pieces = [ids[at : at + wire.MOST] for at in range(0, len(ids), wire.MOST)]
         found = await together(*(self._read(ask(piece), type_, what) for piece in pieces))
         return [row for rows in found for row in rows]
@@ -766,17 +789,23 @@ _REACHED: Mapping[type, frozenset[str]] = {
 # ------------------------------------------------------------------------------------------------- places in a list
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Key:
+class _Key(NamedTuple):
     at: datetime
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    rows: list[wire.OrderRow]
+class _Placed(NamedTuple):
+    key: _Key
+    row: wire.OrderRow
+
+
+class _Stretch(NamedTuple):
+    rows: list[_Placed]
     #: Complete for every key from here up; None: complete.
     read_to: _Key | None
+
+
+_place = attrgetter("key")
 
 
 def _key(row: wire.OrderRow) -> _Key:
@@ -815,8 +844,7 @@ def _words(wanted: frozenset[OrderStatus] | None) -> Sequence[str]:
     return sorted({word for status in wanted for word in mapping.STATUS_WORDS[status]})
 
 
-def _admits(query: OrdersQuery, row: wire.OrderRow) -> bool:
-    at = mapping.placed_at(row)
+def _admits(query: OrdersQuery, row: wire.OrderRow, at: datetime) -> bool:
     return (
         (query.status is None or mapping.order_status(row) in query.status)
         and (query.placed_after is None or at >= query.placed_after)

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import strawberry
 
+from platforms.base import SourceOf
 from platforms.errors import Unreadable
 from platforms.woocommerce import wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
 from schema.ids import make_id
-from schema.order import Fulfillment, FulfillmentLine, LineQuantity, Order, OrderLine, OrderTotals, ProductRef
+from schema.order import (
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderLine,
+    ProductRef,
+    make_line,
+    make_quantity,
+    make_totals,
+)
 from schema.parts import NOT_LOADED, OrderParts
-from schema.product import OptionValue, Product, Variant
-from schema.provenance import Source
+from schema.product import OptionValue, Product, Variant, make_product
 from schema.returns import Refund, RefundLine
 from schema.scalars import CountryCode, web_address
 from schema.subscription import OrderRef, ProfileRef, Subscription, SubscriptionLine
-from schema.values import Address, Image, Interval, Money, MoneyPair
+from schema.values import Address, Image, Interval, Money, MoneyPair, make_image
 from schema.vocabulary import (
     DeliveryStatus,
     FulfillmentKind,
@@ -49,7 +60,16 @@ class Home:
     #: The site's address, without a slash at the end.
     url: str
     time_zone: str
-    source: Callable[..., Source]
+    source: SourceOf
+
+    def id(self, type_name: str, native: str) -> strawberry.ID:
+        """As `make_id`: whole numbers and colons between them, and the key of a store, are never encoded."""
+        return f"{type_name}:{self.store}:{native}"  # type: ignore[return-value]
+
+
+_ZERO: Final = Decimal(0)
+_LINE_TOTAL: Final = "order.line_items[].total"
+_FULFILLED, _UNFULFILLED = FulfillmentStatus.FULFILLED, FulfillmentStatus.UNFULFILLED
 
 
 # ------------------------------------------------------------------------------------------------------------ orders
@@ -85,8 +105,7 @@ def order_status(row: wire.OrderRow) -> OrderStatus:
     return ORDER_STATUS.get(row.status, OrderStatus.UNKNOWN)
 
 
-def payment_status(row: wire.OrderRow) -> PaymentStatus:
-    refunded, total = refunded_amount(row), wire.amount(row.total, "order.total")
+def _payment_status(row: wire.OrderRow, total: Decimal, refunded: Decimal) -> PaymentStatus:
     if row.status == "failed":
         return PaymentStatus.FAILED
     if row.status == "refunded" or 0 < total <= refunded:
@@ -113,7 +132,9 @@ def fulfillment_status(row: wire.OrderRow) -> FulfillmentStatus:
 
 
 def refunded_amount(row: wire.OrderRow) -> Decimal:
-    return sum((abs(wire.amount(refund.total, "order.refunds[].total")) for refund in row.refunds), Decimal(0))
+    if not row.refunds:
+        return _ZERO
+    return sum((abs(wire.amount(refund.total, "order.refunds[].total")) for refund in row.refunds), _ZERO)
 
 
 def is_shown(row: wire.OrderRow) -> bool:
@@ -124,26 +145,52 @@ def placed_at(row: wire.OrderRow) -> datetime:
     return wire.known_instant(row.date_created_gmt, "order.date_created_gmt")
 
 
+class _Wanted(NamedTuple):
+    """Which parts of an order are made."""
+
+    lines: bool
+    fulfillments: bool
+    returns: bool
+    refunds: bool
+    addresses: bool
+    status_url: bool
+
+
+@cache  # there are 64
+def _wanted(parts: OrderParts) -> _Wanted:
+    with_lines = OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS
+    return _Wanted(
+        lines=bool(parts & with_lines),
+        fulfillments=bool(parts & OrderParts.FULFILLMENTS),
+        returns=bool(parts & OrderParts.RETURNS),
+        refunds=bool(parts & OrderParts.REFUNDS),
+        addresses=bool(parts & OrderParts.ADDRESSES),
+        status_url=bool(parts & OrderParts.STATUS_URL),
+    )
+
+
 def order(
     row: wire.OrderRow, parts: OrderParts, home: Home, owner: Email | None, refunds: Sequence[wire.RefundRow] | None
 ) -> Order:
     """`refunds` are the order's refunds with their lines, None where they were not asked for or could not be read."""
+    wanted = _wanted(parts)
+    native, status, currency = str(row.id), row.status, row.currency
     total = wire.amount(row.total, "order.total")
     refunded = refunded_amount(row)
-    captured = total if row.date_paid_gmt and row.status != "failed" else Decimal(0)
-    refundable = Decimal(0) if row.status == "refunded" else max(captured - refunded, Decimal(0))
-    money = _MoneyOf(row)
-    back = _units_refunded(row, refunds)
-    lines = [_line(line, row, home, back, payable=refundable > 0) for line in row.line_items]
-    wants_lines = parts & (OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS)
-    country = row.shipping.country or row.billing.country
+    captured = total if row.date_paid_gmt and status != "failed" else _ZERO
+    refundable = _ZERO if status == "refunded" else max(captured - refunded, _ZERO)
+    sent = fulfillment_status(row)
+    lines: list[OrderLine] = NOT_LOADED
+    if wanted.lines:
+        back = _units_refunded(row, refunds)
+        lines = [_line(line, row, native, home, sent, back, payable=refundable > 0) for line in row.line_items]
     return Order(
-        id=make_id("Order", home.store, str(row.id)),
+        id=home.id("Order", native),
         source=home.source(
-            str(row.id),
-            admin=f"{home.url}/wp-admin/post.php?post={row.id}&action=edit",
+            native,
+            admin=f"{home.url}/wp-admin/post.php?post={native}&action=edit",
             raw={
-                "status": row.status,
+                "status": status,
                 "payment_method": row.payment_method,
                 "payment_method_title": row.payment_method_title,
                 "transaction_id": row.transaction_id,
@@ -153,60 +200,67 @@ def order(
         ),
         number=row.number,
         status=order_status(row),
-        payment_status=payment_status(row),
-        fulfillment_status=fulfillment_status(row),
+        payment_status=_payment_status(row, total, refunded),
+        fulfillment_status=sent,
         return_status=OrderReturnStatus.NONE,  # the gateway keeps this store's returns, and tells of them
-        native_status=row.status,
+        native_status=status,
         placed_at=placed_at(row),
         updated_at=wire.instant(row.date_modified_gmt, "order.date_modified_gmt"),
-        totals=OrderTotals(
-            subtotal=money.pair(sum((money.line_total(line) for line in row.line_items), Decimal(0))),
-            total=money.pair(total),
-            refunded=money.pair(refunded),
-            refundable=money.pair(refundable),
-            discount=money.pair(money.taxed(row.discount_total, row.discount_tax, "order.discount_total")),
-            shipping=money.pair(money.taxed(row.shipping_total, row.shipping_tax, "order.shipping_total")),
-            tax=money.pair(wire.amount(row.total_tax, "order.total_tax")),
+        totals=make_totals(
+            subtotal=MoneyPair.same(sum([_line_total(line, row) for line in row.line_items], _ZERO), currency),
+            total=_money(row.total, None, currency, "order.total"),
+            refunded=MoneyPair.same(refunded, currency) if row.refunds else _nothing(currency),
+            refundable=_nothing(currency) if refundable is _ZERO else MoneyPair.same(refundable, currency),
+            discount=_cost(row.discount_total, row.discount_tax, row, "order.discount_total"),
+            shipping=_cost(row.shipping_total, row.shipping_tax, row, "order.shipping_total"),
+            tax=_money(row.total_tax, None, currency, "order.total_tax"),
         ),
         email=row.billing.email or None,
-        lines=lines if wants_lines else NOT_LOADED,
-        fulfillments=_fulfillments(row, lines, home) if parts & OrderParts.FULFILLMENTS else NOT_LOADED,
-        returns=[] if parts & OrderParts.RETURNS else NOT_LOADED,
-        refunds=_refunds(row, lines, refunds, home) if parts & OrderParts.REFUNDS else NOT_LOADED,
-        shipping_address=address(row.shipping) if parts & OrderParts.ADDRESSES else NOT_LOADED,
-        billing_address=address(row.billing) if parts & OrderParts.ADDRESSES else NOT_LOADED,
-        status_url=None if parts & OrderParts.STATUS_URL else NOT_LOADED,  # payment_url is a page to pay at
+        lines=lines,
+        fulfillments=_fulfillments(row, lines, home) if wanted.fulfillments else NOT_LOADED,
+        returns=[] if wanted.returns else NOT_LOADED,
+        refunds=_refunds(row, lines, refunds, home) if wanted.refunds else NOT_LOADED,
+        shipping_address=address(row.shipping) if wanted.addresses else NOT_LOADED,
+        billing_address=address(row.billing) if wanted.addresses else NOT_LOADED,
+        status_url=None if wanted.status_url else NOT_LOADED,  # payment_url is a page to pay at
         owner=owner,
         customer_native_id=str(row.customer_id) if row.customer_id else None,
-        shipping_country=country or None,
+        shipping_country=row.shipping.country or row.billing.country or None,
         channel=row.created_via or None,
     )
 
 
-class _MoneyOf:
-    """Amounts of one order as its shopper saw them: with tax where prices include it. One currency an order."""
+# Amounts are as the shopper saw them: with tax where prices include it. They come again and again, so they are kept.
 
-    def __init__(self, row: wire.OrderRow) -> None:
-        self._row = row
 
-    def pair(self, amount: Decimal) -> MoneyPair:
-        return MoneyPair.same(amount, self._row.currency)
+def _cost(net: str, tax: str, row: wire.OrderRow, field: str) -> MoneyPair:
+    return _money(net, tax if row.prices_include_tax else None, row.currency, field)
 
-    def taxed(self, net: str, tax: str, field: str) -> Decimal:
-        found = wire.amount(net, field)
-        return found + wire.amount(tax, f"{field} (tax)") if self._row.prices_include_tax else found
 
-    def line_total(self, line: wire.LineRow) -> Decimal:
-        return self.taxed(line.total, line.total_tax, "order.line_items[].total")
+@lru_cache(maxsize=4096)
+def _money(net: str, tax: str | None, currency: str, field: str) -> MoneyPair:
+    return MoneyPair.same(wire.taxed(net, tax, field), currency)
 
-    def unit_price(self, line: wire.LineRow) -> Decimal:
-        before = self.taxed(line.subtotal, line.subtotal_tax, "order.line_items[].subtotal")
-        return each(before, units(line.quantity))
+
+@lru_cache(maxsize=64)
+def _nothing(currency: str) -> MoneyPair:
+    return MoneyPair.same(_ZERO, currency)
+
+
+@lru_cache(maxsize=4096)
+def _unit_price(net: str, tax: str | None, count: int, currency: str) -> MoneyPair:
+    return MoneyPair.same(each(wire.taxed(net, tax, "order.line_items[].subtotal"), count), currency)
+
+
+def _line_total(line: wire.LineRow, row: wire.OrderRow) -> Decimal:
+    return wire.taxed(line.total, line.total_tax if row.prices_include_tax else None, _LINE_TOTAL)
 
 
 def units(quantity: int | Decimal) -> int:
     """Whole units; what a plug-in sells by weight counts up to the next one."""
-    return int(abs(Decimal(quantity)).to_integral_value(ROUND_CEILING))
+    if isinstance(quantity, int):
+        return abs(quantity)
+    return int(abs(quantity).to_integral_value(ROUND_CEILING))
 
 
 def each(amount: Decimal, count: int) -> Decimal:
@@ -217,20 +271,26 @@ def each(amount: Decimal, count: int) -> Decimal:
 
 
 def _line(
-    row: wire.LineRow, of: wire.OrderRow, home: Home, back: Mapping[int, int] | None, *, payable: bool
+    row: wire.LineRow,
+    of: wire.OrderRow,
+    order: str,
+    home: Home,
+    status: FulfillmentStatus,
+    back: Mapping[int, int] | None,
+    *,
+    payable: bool,
 ) -> OrderLine:
-    money = _MoneyOf(of)
-    ordered = units(row.quantity)
-    sent = {FulfillmentStatus.FULFILLED: ordered, FulfillmentStatus.UNFULFILLED: 0}.get(fulfillment_status(of))
-    left = None if back is None else max(ordered - back.get(row.id, 0), 0)
+    native, ordered = str(row.id), units(row.quantity)
+    sent = 0 if status is _UNFULFILLED else ordered if status is _FULFILLED else None
+    left = None if back is None else max(ordered - back.get(row.id, 0), 0) if back else ordered
     title, variant = _titles(row.name, row.parent_name, row.variation_id)
-    return OrderLine(
-        id=make_id("OrderLine", home.store, str(of.id), str(row.id)),
-        native_id=str(row.id),
+    return make_line(
+        id=home.id("OrderLine", f"{order}:{native}"),
+        native_id=native,
         title=title,
         variant_title=variant,
         sku=row.sku or None,
-        quantity=LineQuantity(
+        quantity=make_quantity(
             ordered=ordered,
             current=ordered,  # a refund leaves the order's lines as they are
             returned=0,
@@ -239,8 +299,8 @@ def _line(
             returnable=None if left is None or sent is None else min(left, sent),
             refundable=None if left is None else left if payable else 0,
         ),
-        unit_price=money.pair(money.unit_price(row)),
-        total=money.pair(money.line_total(row)),
+        unit_price=_unit_price(row.subtotal, row.subtotal_tax if of.prices_include_tax else None, ordered, of.currency),
+        total=_cost(row.total, row.total_tax, of, _LINE_TOTAL),
         is_gift_card=False,
         product_ref=_product_ref(row.product_id, row.variation_id, home),
     )
@@ -249,9 +309,10 @@ def _line(
 def _titles(name: str, parent: str | None, variation: int) -> tuple[str, str | None]:
     """A variation's line is called "Teapot - Green" and its product "Teapot"; entities come encoded."""
     name = html.unescape(name)
-    parent = html.unescape(parent or "")
-    if variation and parent and name.startswith(f"{parent} - "):
-        return parent, name.removeprefix(f"{parent} - ")
+    if variation and parent:
+        parent = html.unescape(parent)
+        if name.startswith(f"{parent} - "):
+            return parent, name.removeprefix(f"{parent} - ")
     return name, None
 
 
@@ -269,7 +330,7 @@ def _fulfillments(row: wire.OrderRow, lines: Sequence[OrderLine], home: Home) ->
         case FulfillmentStatus.FULFILLED:
             return [
                 Fulfillment(
-                    id=make_id("Fulfillment", home.store, str(row.id), "completed"),
+                    id=home.id("Fulfillment", f"{row.id}:completed"),
                     kind=FulfillmentKind.SHIPPING,
                     status=DeliveryStatus.SHIPPED,
                     lines=[FulfillmentLine(line=line, quantity=line.quantity.ordered) for line in lines],
@@ -376,7 +437,7 @@ def profile(row: wire.CustomerRow, home: Home) -> CustomerProfile:
         if one is not None and one not in addresses:
             addresses.append(one)
     return CustomerProfile(
-        id=make_id("CustomerProfile", home.store, str(row.id)),
+        id=home.id("CustomerProfile", str(row.id)),
         source=home.source(
             str(row.id), admin=f"{home.url}/wp-admin/user-edit.php?user_id={row.id}", raw={"role": row.role}
         ),
@@ -408,47 +469,56 @@ def product(
     row: wire.ProductRow, home: Home, currency: str | None, variations: Sequence[wire.VariationRow] | None
 ) -> Product:
     """`currency`: None where the shop would not say. `variations`: None where the product has none."""
-    variants = (
-        [_only_variant(row, home, currency)]
-        if variations is None
-        else [_variant(one, row, home, currency) for one in variations]
-    )
-    prices = [variant.price for variant in variants if variant.price is not None]
-    return Product(
-        id=make_id("Product", home.store, str(row.id)),
+    native, title, published = str(row.id), html.unescape(row.name), row.status == "publish"
+    found: list[Variant] | None = None
+    if variations is None:  # bought as itself
+        price = lowest = highest = _price(row.price, currency)
+        before = _price(row.regular_price, currency) if row.on_sale else None
+    else:
+        found = [_variant(one, row, home, currency) for one in variations]
+        prices = [variant.price for variant in found if variant.price is not None]
+        lowest = min(prices, key=lambda price: price.amount, default=None)
+        highest = max(prices, key=lambda price: price.amount, default=None)
+    images = [image for image in map(_image, row.images) if image is not None] if row.images else []
+    made = make_product(
+        id=home.id("Product", native),
         source=home.source(
-            str(row.id),
-            admin=f"{home.url}/wp-admin/post.php?post={row.id}&action=edit",
+            native,
+            admin=f"{home.url}/wp-admin/post.php?post={native}&action=edit",
             raw={"type": row.type, "status": row.status},
         ),
-        title=html.unescape(row.name),
+        title=title,
         status=PRODUCT_STATUS.get(row.status, ProductStatus.UNKNOWN),
-        tags=[html.unescape(tag.name) for tag in row.tags],
-        images=list(filter(None, map(_image, row.images))),
+        tags=[html.unescape(tag.name) for tag in row.tags] if row.tags else [],
+        images=images,
         handle=row.slug or None,
-        description=plain_text(row.description or row.short_description) or None,
         vendor=html.unescape(row.brands[0].name) if row.brands else None,
         product_type=html.unescape(row.categories[0].name) if row.categories else None,
-        url=web_address(row.permalink) if row.status == "publish" else None,
-        price_min=min(prices, key=lambda price: price.amount, default=None),
-        price_max=max(prices, key=lambda price: price.amount, default=None),
-        all_variants=variants,
+        url=web_address(row.permalink) if published else None,
+        price_min=lowest,
+        price_max=highest,
     )
+    made.later(
+        description=lambda: plain_text(row.description or row.short_description) or None,
+        all_variants=lambda: [_only_variant(row, home, title, price, before)] if found is None else found,
+    )
+    return made
 
 
+@lru_cache(maxsize=4096)
 def _price(text: str, currency: str | None) -> Money | None:
     found = wire.amount_or_none(text, "product.price")
     return None if found is None or currency is None else Money.of(found, currency)
 
 
-def _only_variant(row: wire.ProductRow, home: Home, currency: str | None) -> Variant:
+def _only_variant(row: wire.ProductRow, home: Home, title: str, price: Money | None, before: Money | None) -> Variant:
     """A product without variations is bought as itself."""
     return Variant(
-        id=make_id("Variant", home.store, str(row.id), str(row.id)),
-        title=html.unescape(row.name),
+        id=home.id("Variant", f"{row.id}:{row.id}"),
+        title=title,
         sku=row.sku or None,
-        price=_price(row.price, currency),
-        compare_at_price=_price(row.regular_price, currency) if row.on_sale else None,
+        price=price,
+        compare_at_price=before,
         available=_available(row.stock_status, row.purchasable),
         inventory_quantity=_stock(row.stock_quantity) if row.manage_stock is True else None,
         image=_image(row.images[0]) if row.images else None,
@@ -459,7 +529,7 @@ def _variant(row: wire.VariationRow, of: wire.ProductRow, home: Home, currency: 
     options = [OptionValue(name=html.unescape(one.name), value=html.unescape(one.option)) for one in row.attributes]
     stock = of.stock_quantity if row.manage_stock == "parent" else row.stock_quantity if row.manage_stock else None
     return Variant(
-        id=make_id("Variant", home.store, str(of.id), str(row.id)),
+        id=home.id("Variant", f"{of.id}:{row.id}"),
         title=", ".join(option.value for option in options) or html.unescape(of.name),
         options=options,
         sku=row.sku or None,
@@ -482,7 +552,7 @@ def _stock(quantity: int | Decimal | None) -> int | None:
 
 def _image(row: wire.Picture) -> Image | None:
     url = web_address(row.src)
-    return Image(url=url, alt=html.unescape(row.alt) or None) if url else None
+    return make_image(url=url, alt=html.unescape(row.alt) or None) if url else None
 
 
 def plain_text(markup: str) -> str:
@@ -548,7 +618,7 @@ def subscription(
     next_payment = wire.instant(row.next_payment_date_gmt, "subscription.next_payment_date_gmt")
     billing = status is SubscriptionStatus.ACTIVE and next_payment is not None
     return Subscription(
-        id=make_id("SubscriptionContract", home.store, str(row.id)),
+        id=home.id("SubscriptionContract", str(row.id)),
         source=home.source(
             str(row.id),
             admin=f"{home.url}/wp-admin/post.php?post={row.id}&action=edit",

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from functools import lru_cache
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -288,7 +289,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     id: int
     number: str
     status: str
-    currency: str
+    #: Plug-ins have words of their own; amounts are kept by it, so it has an end.
+    currency: Annotated[str, msgspec.Meta(max_length=32)]
     prices_include_tax: bool
     discount_total: str
     discount_tax: str
@@ -471,6 +473,7 @@ class SubscriptionOrderRow(msgspec.Struct, frozen=True):
 _AMOUNT = re.compile(r"[+-]?\d{1,24}(\.\d{1,24})?", re.ASCII)
 
 
+@lru_cache(maxsize=4096)  # a shop has few prices, and each is read many times
 def amount(text: str, field: str) -> Decimal:
     """A decimal string, exactly. Blank and `-` are 0: a refund recorded without an amount shows so, and the shop's own
     sum leaves it out. Raises `Unreadable` naming the field."""
@@ -481,6 +484,13 @@ def amount(text: str, field: str) -> Decimal:
     return Decimal(text)
 
 
+@lru_cache(maxsize=4096)
+def taxed(net: str, tax: str | None, field: str) -> Decimal:
+    """An amount and, where there is one, its tax."""
+    found = amount(net, field)
+    return found if tax is None else found + amount(tax, f"{field} (tax)")
+
+
 def amount_or_none(text: str, field: str) -> Decimal | None:
     return amount(text, field) if text else None
 
@@ -489,6 +499,11 @@ def instant(text: str | None, field: str) -> datetime | None:
     """A `*_gmt` date, with or without a zone; None where it is blank. Raises `Unreadable` naming the field."""
     if not text:
         return None
+    try:
+        if len(text) == 19 and text[18].isdigit():  # without a zone, as it is written there
+            return datetime.fromisoformat(text + "Z")
+    except ValueError:
+        pass
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -504,7 +519,7 @@ def known_instant(text: str | None, field: str) -> datetime:
 
 
 def written(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 # ---------------------------------------------------------------------------------------------- what a refusal means

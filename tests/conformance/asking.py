@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -35,7 +36,7 @@ from platforms.base import (
 from platforms.errors import Unsupported
 from schema.emails import canonical_email
 from schema.order import Order
-from schema.parts import OrderParts, SubscriptionParts
+from schema.parts import OrderParts, PartNotLoaded, SubscriptionParts
 from schema.provenance import Store
 from schema.subscription import Subscription
 from schema.values import Money
@@ -205,10 +206,13 @@ def plain(value: Any, seen: tuple[int, ...] = ()) -> Any:
 
 
 def _given(value: Any) -> dict[str, Any]:
-    """What a dataclass holds; a part that was not loaded is not among it."""
-    if hasattr(value, "__dict__"):
-        return vars(value)
-    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    """What a dataclass holds, or works out when it is looked at; a part that was not loaded is not among it."""
+    found: dict[str, Any] = {}
+    for one in dataclasses.fields(value):
+        if one.init:
+            with suppress(PartNotLoaded):
+                found[one.name] = getattr(value, one.name)
+    return found
 
 
 def oddities(value: Any, path: str = "", seen: tuple[int, ...] = ()) -> Iterator[str]:

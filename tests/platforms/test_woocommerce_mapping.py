@@ -584,3 +584,18 @@ def test_nothing_read_of_a_row_can_be_changed_by_accident() -> None:
     with pytest.raises(AttributeError):
         row.status = "processing"  # type: ignore[misc]
     assert msgspec.structs.asdict(row) == {"id": 1, "status": "cancelled"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 18), st.sampled_from("0123456789-:T.+ZzxW ,")), min_size=0, max_size=4))
+def test_a_date_means_what_python_says_it_means_however_it_is_written(changes: list[tuple[int, str]]) -> None:
+    letters = list("2026-11-23T19:14:51")
+    for place, letter in changes:
+        letters[place] = letter
+    text = "".join(letters)
+    try:
+        plain = datetime.fromisoformat(text)
+    except ValueError:
+        with pytest.raises(Unreadable, match="x is not a date"):
+            wire.instant(text, "x")
+        return
+    assert wire.instant(text, "x") == (plain if plain.tzinfo else plain.replace(tzinfo=UTC))

@@ -1,0 +1,62 @@
+"""How instances of the contract's types are made in half the time that calling the class takes, and fields later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def maker(made: Callable[P, T], *names: str, late: tuple[str, ...] = ()) -> Callable[P, T]:
+    """A function that makes instances of a dataclass as the class itself does, from just these fields, all by name.
+
+    Its other fields have what they have by default. For types of which a read makes hundreds: calling a class puts its
+    arguments into a dictionary and takes them out again. Those of `late` are not there yet: see `Late`.
+
+    Raises:
+        TypeError: the class has no such field, needs another one, or does more than to keep them.
+    """
+    cls = cast("type[Any]", made)
+    if hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__name__} does more than to keep its fields")
+    known = {field.name: field for field in fields(cls) if field.init}
+    lines = [f"    made.{name} = {name}" for name in names]
+    scope: dict[str, Any] = {"cls": cls, "new": object.__new__}
+    if strange := [name for name in (*names, *late) if name not in known]:
+        raise TypeError(f"{cls.__name__} has no field {', '.join(strange)}")
+    for name in known.keys() - {*names, *late}:
+        if known[name].default_factory is not MISSING:
+            scope[f"of_{name}"] = known[name].default_factory
+            lines.append(f"    made.{name} = of_{name}()")
+        elif known[name].default is MISSING:
+            raise TypeError(f"{cls.__name__} needs a {name}")
+    exec("\n".join([f"def make(*, {', '.join(names)}):", "    made = new(cls)", *lines, "    return made"]), scope)
+    return cast("Callable[P, T]", scope["make"])
+
+
+class Late:
+    """A noun of which some fields may be worked out when they are first looked at, since most queries never do.
+
+    Such a field has a default factory, never a plain default, which would be found in its place.
+    """
+
+    if not TYPE_CHECKING:  # what a type checker does not find is a mistake all the same
+
+        def __getattr__(self, name):
+            work = None if name.startswith("__") else vars(self).get("_late", {}).get(name)
+            if work is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            value = work()
+            setattr(self, name, value)
+            return value
+
+    def later(self, **work: Callable[[], Any]) -> None:
+        """What works out each field that is not there yet."""
+        vars(self)["_late"] = work
+
+
+def nothing() -> None:
+    """The default of a field that may be late and is None where it is not given."""

@@ -1,0 +1,78 @@
+"""What is made the short way is what the class would have made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from schema.making import Late, maker, nothing
+from schema.order import LineQuantity, Order, OrderLine
+from schema.values import Image, MoneyPair
+
+
+def test_what_is_made_the_short_way_is_equal_to_what_the_class_makes() -> None:
+    make = maker(LineQuantity, "ordered", "current", "returned", "returnable")
+    quantity = make(ordered=3, current=2, returned=1, returnable=None)
+    assert quantity == LineQuantity(ordered=3, current=2, returned=1)
+    assert type(quantity) is LineQuantity
+    price = MoneyPair.same("1.50", "EUR")
+    given = {
+        "id": "OrderLine:eu:1:2", "title": "Shirt", "quantity": quantity, "unit_price": price, "total": price,
+        "is_gift_card": False, "native_id": "2",
+    }  # fmt: skip
+    assert maker(OrderLine, *given)(**given) == OrderLine(**given)  # type: ignore[arg-type]
+
+
+def test_a_list_that_is_left_out_is_each_ones_own() -> None:
+    @dataclass(kw_only=True)
+    class Basket:
+        name: str
+        things: list[str] = field(default_factory=list)
+
+    make = maker(Basket, "name")
+    one, other = make(name="a"), make(name="b")
+    one.things.append("x")
+    assert (one.things, other.things) == (["x"], [])
+
+
+def test_a_field_that_is_missing_or_strange_is_told_when_the_maker_is_made() -> None:
+    with pytest.raises(TypeError, match="Image has no field colour"):
+        maker(Image, "url", "colour")
+    with pytest.raises(TypeError, match="Image needs a url"):
+        maker(Image, "alt")
+    with pytest.raises(TypeError, match="Order does more than to keep its fields"):
+        maker(Order, "id")
+
+
+def test_what_the_maker_takes_it_takes_by_name_and_all_of_it() -> None:
+    make = maker(Image, "url", "alt")
+    with pytest.raises(TypeError):
+        make(url="https://example.com/a.png")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        maker(Image, "url")(url="https://example.com/a.png", alt="a")  # type: ignore[arg-type]
+
+
+def test_what_is_late_is_worked_out_once_and_only_when_it_is_looked_at() -> None:
+    worked: list[str] = []
+
+    @dataclass(kw_only=True)
+    class Letter(Late):
+        to: str
+        text: str | None = field(default_factory=nothing)
+        copies: list[str] = field(default_factory=list)
+
+    def text() -> str:
+        worked.append("text")
+        return "Dear Ada"
+
+    letter = maker(Letter, "to", late=("text", "copies"))(to="Ada")
+    letter.later(text=text, copies=list)
+    assert worked == []
+    assert (letter.text, letter.text, letter.copies) == ("Dear Ada", "Dear Ada", [])
+    assert worked == ["text"]
+    assert letter == Letter(to="Ada", text="Dear Ada")
+    assert Letter(to="Ada").text is None
+    with pytest.raises(AttributeError, match="'Letter' object has no attribute 'stamp'"):
+        _ = letter.stamp  # type: ignore[attr-defined]
+    assert not hasattr(Letter(to="Ada"), "stamp")
