@@ -156,7 +156,9 @@ async def answered(plan: Compiled, run: Run, root: Any) -> ExecutionResult:
         await run.give_up()
         raise
     await run.ended()
-    return run.result(data)
+    result = run.result(data)
+    run.tail = ()  # it knows the run, and would stay with all that the context holds until garbage is looked for
+    return result
 
 
 class CompiledExecution(SchemaExtension):

@@ -71,7 +71,7 @@ class Run:
     ) -> None:
         helpers = GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=self.track)
         #: The part of `ResolveInfo` after the path, alike for every field.
-        self.tail = (
+        self.tail: tuple[Any, ...] = (
             schema, fragments, root, operation, variables.coerced, context, is_awaitable, None, helpers, extensions
         )  # fmt: skip
         self.variables = variables

@@ -268,6 +268,8 @@ class GraphQLView:
         except TimeoutError:
             words = "the answer took too long and was given up; an action that was begun goes on"
             raise RequestError.of(words, "TIMEOUT", status=504) from None
+        if operation.operation is OperationType.QUERY and not result.errors:
+            context.end()  # after an error something may still run, of which nobody waits for the end
         answer: dict[str, Any] = {}
         if ran := was_run(result.data, result.errors):
             answer["data"] = result.data

@@ -73,6 +73,12 @@ class _StoreLoaders:
             loader = self._by_store[key.store] = DataLoader(self._load)
         return loader.load(key)
 
+    def end(self) -> None:
+        """Forget what was loaded, and how."""
+        for loader in self._by_store.values():
+            loader.clear_all()
+        vars(self).clear()
+
 
 class RequestLoaders:
     """What is not the viewer's comes back as None, after the same upstream work as what is not there."""
@@ -90,6 +96,17 @@ class RequestLoaders:
         self.profile = _StoreLoaders(self._profiles_by_id)
         self.customer: DataLoader[Email, Any] = DataLoader(self._customers)
         self._order_subscriptions = _StoreLoaders(self._subscriptions_of_orders)
+        #: The orders that were read, the viewer's or not.
+        self._read: list[Order] = []
+
+    def end(self) -> None:
+        """Forget what was loaded; nobody may load any more."""
+        for order in self._read:
+            order.let_go()
+        for loaders in list(vars(self).values()):
+            if isinstance(loaders, _StoreLoaders):
+                loaders.end()
+        vars(self).clear()
 
     # -- batches
 
@@ -124,6 +141,7 @@ class RequestLoaders:
                 found = {native: heads[native] for native in natives}
             else:
                 found = dict(await platform.orders(natives, union))
+            self._read += found.values()
             await self._context.services.desk.held.overlay_orders(platform, found)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 

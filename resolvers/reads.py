@@ -63,6 +63,14 @@ class RequestReads:
         self._told: dict[str, Order] = {}
         self._timelines: DataLoader[str, list[TimelineEntry]] = DataLoader(self._read_timelines)
 
+    def end(self) -> None:
+        """Forget what was read; nobody may read any more."""
+        for running in self._pages.values():
+            if running.done() and not running.cancelled() and running.exception() is None:
+                for row in running.result().rows:
+                    row.node.let_go()
+        vars(self).clear()
+
     # -- a person
 
     def person(self, platform: Platform, email: Email) -> Person:

@@ -62,4 +62,5 @@ class _Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("COLUMNS", None)  # of the terminal that asks, or of the process that runs beside: tables follow it
     config.pluginmanager.register(_Skips(), "aftersale-skips")
