@@ -1,33 +1,32 @@
-"""How one call reaches a store over HTTP and comes back; the only module that knows aiohttp."""
+"""How often one call to a store is tried, what its answer or its fault means, and what is told of it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
-import socket
-import ssl
+import string
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType, SimpleNamespace
-from typing import Final, Protocol, TypeVar, overload
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol, TypeVar, overload
+from urllib.parse import quote, unquote, urlsplit
 
-import aiohttp
+import idna
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
-from multidict import CIMultiDict
 from opentelemetry import trace
-from yarl import URL
 
-from platforms.addresses import AddressRefused, check_base_url, is_public
+from platforms.addresses import AddressRefused, check_base_url
 from platforms.budget import Budget, BudgetSnapshot, background
 from platforms.circuit import Circuit, Result
+from platforms.connections import Connections
 from platforms.errors import (
     CircuitOpen,
     DeadlineExceeded,
@@ -39,6 +38,7 @@ from platforms.errors import (
     Unavailable,
     Unreadable,
 )
+from platforms.exchange import Answer, Cause, Client, Fault, Limits, Names, Origin, Progress, Request
 from schema.vocabulary import HealthStatus
 
 __all__ = [
@@ -62,7 +62,14 @@ __all__ = [
 
 T = TypeVar("T")
 
+_LIMITS: Final = Limits()
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+#: Sent with every call unless it says otherwise.
+_ALWAYS: Final = {
+    "accept": ("Accept", "*/*"),
+    "accept-encoding": ("Accept-Encoding", "gzip"),
+    "user-agent": ("User-Agent", "aftersale"),
+}
 _FORBIDDEN = re.compile(r"[?#\\\s\x00-\x1f\x7f]|://")
 
 
@@ -85,8 +92,8 @@ class Call:
     cost: float = 1.0
 
     def __post_init__(self) -> None:
-        segments = [unquote(segment) for segment in self.path.split("/")]
-        if _FORBIDDEN.search(self.path) or self.path.startswith("//") or ".." in segments or "." in segments:
+        path = self.path
+        if _FORBIDDEN.search(path) or path.startswith("//") or (("." in path or "%" in path) and _climbs(path)):
             raise ValueError(f"{self.operation}: the path of a call may not leave the store's address")
 
 
@@ -107,31 +114,6 @@ class Reply:
 Judge = Callable[[Reply], Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one store. Times in seconds, sizes in bytes."""
-
-    #: From dialling to a usable connection, TLS included.
-    connect: float = 5.0
-    #: Between two pieces of an answer, and before the first.
-    read: float = 15.0
-    #: One attempt from start to the last byte; the wait for a free connection included.
-    whole: float = 30.0
-    #: Attempts after the first.
-    retries: int = 2
-    #: The longest first wait before trying again; doubled each time, and drawn at random below that.
-    backoff: float = 0.25
-    #: Of a decompressed body.
-    max_body: int = 8 * 1024 * 1024
-    connections: int = 10
-    #: An idle connection is not used again after so long: Apache and uvicorn close theirs after 5 s, and a write
-    #: that meets a closing connection has an unknown outcome.
-    keepalive: float = 4.0
-    #: So many failures in a row open the circuit, for so long.
-    circuit_failures: int = 5
-    circuit_seconds: float = 15.0
-
-
 class Observer(Protocol):
     """Where the counts go. Called in the event loop: it must not block."""
 
@@ -142,8 +124,7 @@ class Observer(Protocol):
         """A call waited for the store's budget, or before it was tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamCall:
+class UpstreamCall(NamedTuple):
     """One attempt that left for a store (or tried to). `status` is None when no answer came."""
 
     store: str
@@ -195,10 +176,12 @@ _OUTCOME: Final[Mapping[type[PlatformError], str]] = {
     Refused: "refused",
 }
 _log = structlog.get_logger("platforms.transport")
+#: Tells for less than structlog takes whether anybody reads the line.
+_level = logging.getLogger("platforms.transport")
 
 
 class Transport:
-    """The way to one store: a bounded session, made in the running loop when first used.
+    """The way to one store: a bounded client, made in the running loop when first used.
 
     Addresses come from `base_url` only (https, public; `allow_private` is for sandboxes and shops in the own network)
     and are checked again at every name resolution. Redirects are never followed; cookies, proxies and credentials of
@@ -210,29 +193,33 @@ class Transport:
         store: str,
         base_url: str,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = _LIMITS,
         budget: Budget | None = None,
         judge: Judge | None = None,
         observer: Observer | None = None,
         allow_private: bool = False,
         extra_headers: Callable[[], Mapping[str, str]] | None = None,
-        resolver: Callable[[], AbstractResolver] | None = None,
+        names: Names | None = None,
         tracer: trace.Tracer | None = None,
+        client: Callable[[Origin, Limits, Names | None], Client] = Connections,
     ) -> None:
         parts = check_base_url(base_url, allow_private=allow_private)
         self.store = store
         self.host = parts.hostname or ""
         self.limits = limits
         self.budget = budget
-        self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        secure = parts.scheme == "https"
+        self._origin = Origin(secure, _ascii(self.host), parts.port or (443 if secure else 80), allow_private)
+        self._base = parts.path.rstrip("/")
         self._judge = judge
         self._observer = observer
-        self._allow_private = allow_private
         self._extra_headers = extra_headers
-        self._resolver = resolver or aiohttp.ThreadedResolver
+        self._names = names
         self._tracer = tracer or trace.get_tracer("aftersale.platforms")
+        self._always_traced = tracer is not None
+        self._new_client = client
         self._circuit = Circuit(limits.circuit_failures, limits.circuit_seconds)
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
 
     @overload
     async def send(self, call: Call, *, judge: Judge | None = None) -> Reply: ...
@@ -260,7 +247,7 @@ class Transport:
         while True:
             attempt += 1
             try:
-                return await self._attempt(call, attempt, until, judge or self._judge, read)
+                return await self._attempt(call, attempt, loop, until, judge or self._judge, read)
             except PlatformError as error:
                 error.store = error.store or self.store
                 if attempt > self.limits.retries or not _worth_another(call, error) or self._circuit.is_open:
@@ -282,10 +269,10 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close the session of the running loop. The next call opens a new one."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        """Close the connections made in the running loop. The next call opens new ones."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
 
     # -------------------------------------------------------------------------------------------------- one attempt
 
@@ -293,42 +280,77 @@ class Transport:
         self,
         call: Call,
         attempt: int,
+        loop: asyncio.AbstractEventLoop,
         until: float | None,
         judge: Judge | None,
         read: Callable[[Reply], T] | None,
     ) -> Reply | T:
-        self._in_time(call, until)
+        now = loop.time()
+        if until is not None and now >= until:
+            raise self._too_late(call)
         probe = self._circuit.enter()
         result = Result.NOTHING
+        progress = Progress()
         try:
             if self.budget is not None:
                 self._waited(await self.budget.acquire(call.cost, in_background=background.get(), deadline=until))
-            wire = _Wire(holds_budget=self.budget is not None)
+                progress.holds_budget = True
             try:
-                self._in_time(call, until)
-                if not probe and self._circuit.is_open:  # opened by others while this call waited
-                    raise self._circuit.refusal()
-                with self._recorded(call, attempt, wire):
-                    value = await self._judged(call, await self._exchange(call, until, wire), wire, judge, read)
+                if progress.holds_budget:
+                    now = loop.time()
+                    if until is not None and now >= until:
+                        raise self._too_late(call)
+                    if not probe and self._circuit.is_open:  # opened by others while this call waited
+                        raise self._circuit.refusal()
+                latest = now + self.limits.whole
+                if self._always_traced or _spans_are_collected():
+                    with self._span(call, attempt, progress):
+                        value = await self._told(call, attempt, until, latest, judge, read, progress)
+                else:
+                    value = await self._told(call, attempt, until, latest, judge, read, progress)
                 result = Result.ANSWERED
                 return value
             except PlatformError as error:
-                result = _result(error, wire)
+                result = _result(error, progress)
                 raise
             finally:
-                self._settle(call, wire)
+                self._settle(call, progress)
         finally:
             self._circuit.leave(probe, result)
 
-    async def _judged(
-        self, call: Call, reply: Reply, wire: _Wire, judge: Judge | None, read: Callable[[Reply], T] | None
+    async def _told(
+        self,
+        call: Call,
+        attempt: int,
+        until: float | None,
+        latest: float,
+        judge: Judge | None,
+        read: Callable[[Reply], T] | None,
+        progress: Progress,
     ) -> Reply | T:
-        self._settle(call, wire)  # before the judge: its report already counts this call
+        """Send it, judge what comes back, and tell how it went."""
+        started = time.perf_counter()
+        try:
+            answer = await self._exchanged(call, until, latest, progress)
+            self._settle(call, progress)  # before the judge: its report already counts this call
+            value = self._judged(call, Reply(answer.status, answer.headers, answer.body), judge, read)
+            progress.outcome = "ok" if answer.status < 400 else f"{answer.status // 100}xx"
+            return value
+        except asyncio.CancelledError:
+            progress.outcome = "cancelled"
+            raise
+        except PlatformError as error:
+            progress.outcome = next((_OUTCOME[kind] for kind in type(error).__mro__ if kind in _OUTCOME), "error")
+            raise
+        finally:
+            self._tell(call, attempt, progress, started)
+
+    def _judged(self, call: Call, reply: Reply, judge: Judge | None, read: Callable[[Reply], T] | None) -> Reply | T:
         reports = self.budget.reports if self.budget is not None else 0
         try:
             if judge is not None:
                 reply = judge(reply)
-            if not reply.accepted:
+            if reply.status >= 300 and not reply.accepted:
                 self._by_status(call, reply)
             return reply if read is None else read(reply)
         except Throttled as error:
@@ -353,12 +375,12 @@ class Transport:
                 f"the platform failed (HTTP {reply.status})", store=self.store, retry_after=wait, native=native
             )
         if 300 <= reply.status < 400:
-            message = f"the store's address redirects to {self._target(reply)} (HTTP {reply.status}); not followed"
+            message = f"the store's address redirects to {self._elsewhere(reply)} (HTTP {reply.status}); not followed"
             if call.writes and reply.status not in (301, 307, 308):  # 302 and 303 are also answers to work done
                 raise OutcomeUnknown(message, store=self.store, native=native)
             raise Refused(message, store=self.store, native=native)
 
-    def _target(self, reply: Reply) -> str:
+    def _elsewhere(self, reply: Reply) -> str:
         """The host of a redirect, without path or query."""
         try:
             parts = urlsplit(reply.headers.get("location", ""))
@@ -367,68 +389,48 @@ class Transport:
             return "an unreadable address"
         return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") else host
 
-    def _in_time(self, call: Call, until: float | None) -> None:
-        if until is not None and asyncio.get_running_loop().time() >= until:
-            raise self._too_late(call)
-
     def _too_late(self, call: Call) -> PlatformError:
         if call.writes:
             return Unavailable("out of time before it was sent", store=self.store, not_executed=True)
         return DeadlineExceeded("out of time before it was sent", store=self.store, not_executed=True)
 
-    # ---------------------------------------------------------------------------------------------------- the wire
+    # ---------------------------------------------------------------------------------------------------- on the way
 
-    async def _exchange(self, call: Call, until: float | None, wire: _Wire) -> Reply:
-        """Send the bytes once and read the answer. Raises the error a fault of the transport means."""
-        now = asyncio.get_running_loop().time()
-        latest = now + self.limits.whole
+    async def _exchanged(self, call: Call, until: float | None, latest: float, progress: Progress) -> Answer:
+        """Send the bytes once and read the answer. Raises the error a fault of the way means."""
         try:
-            async with (
-                asyncio.timeout_at(latest if until is None else min(until, latest)),
-                self._session().request(
-                    call.method,
-                    self._url(call),
-                    data=call.body,
-                    headers=self._headers(call),
-                    allow_redirects=False,
-                    trace_request_ctx=wire,
-                ) as response,
-            ):
-                wire.status = response.status
-                body = await self._body(response)
-                return Reply(response.status, _headers(response), body)
-        except aiohttp.ClientConnectorDNSError as error:
-            if isinstance(error.os_error, _NotPublic):
-                raise _Untrusted(f"{self.host} resolves to an address that is not public", store=self.store) from None
-            raise self._never_sent("its name could not be resolved") from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-            if isinstance(error, ssl.CertificateError):
-                raise _Untrusted(f"{self.host} does not prove who it is (certificate)", store=self.store) from None
-            raise self._never_sent("no secure connection came about") from None
-        except aiohttp.ConnectionTimeoutError:
-            raise self._never_sent("connecting took too long") from None
-        except aiohttp.ClientConnectorError:
-            raise self._never_sent("it does not accept connections") from None
-        except TimeoutError:  # aiohttp's own for a silent socket, or ours for the whole
-            if not wire.connected:
+            return await self._client().exchange(
+                Request(call.method, self._target(call), self._headers(call), call.body),
+                latest if until is None else min(until, latest),
+                progress,
+            )
+        except Fault as fault:
+            raise self._meaning(call, fault, until) from None
+
+    def _meaning(self, call: Call, fault: Fault, until: float | None) -> PlatformError:
+        match fault.cause:
+            case Cause.UNTRUSTED:
+                return _Untrusted(f"{self.host} {fault.reason}", store=self.store)
+            case Cause.UNREACHED:
+                return self._never_sent(fault.reason)
+            case Cause.LATE:
                 if until is not None and asyncio.get_running_loop().time() >= until:
-                    raise self._too_late(call) from None
-                raise self._never_sent("no connection in time") from None
-            if call.writes:
-                raise self._lost("no answer in time") from None
-            raise DeadlineExceeded(f"{self.host} did not answer in time", store=self.store) from None
-        except (aiohttp.ClientResponseError, aiohttp.http_exceptions.HttpProcessingError):
-            raise self._odd(call, "the answer is not HTTP") from None
-        except (_Dropped, aiohttp.ClientError, ConnectionError) as error:
-            if isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
-                raise self._odd(call, "the answer is not compressed as it says") from None
-            if not wire.connected:
-                raise self._never_sent("the connection failed") from None
-            if call.writes:
-                raise self._lost("the connection broke") from None
-            raise Unavailable(f"{self.host}: the connection broke before the answer was complete") from None
-        except _TooLarge:
-            raise self._odd(call, f"the answer is larger than {self.limits.max_body} bytes") from None
+                    return self._too_late(call)
+                return self._never_sent("no connection in time")
+            case Cause.SILENT:
+                if call.writes:
+                    return self._lost("no answer in time")
+                return DeadlineExceeded(f"{self.host} did not answer in time", store=self.store)
+            case Cause.BROKEN:
+                if call.writes:
+                    return self._lost("the connection broke")
+                return Unavailable(
+                    f"{self.host}: the connection broke before the answer was complete", store=self.store
+                )
+            case Cause.ODD:
+                if call.writes:
+                    return self._lost(fault.reason)
+                return Unreadable(f"{self.host}: {fault.reason}", store=self.store)
 
     def _never_sent(self, reason: str) -> Unavailable:
         return Unavailable(f"{self.host} could not be reached: {reason}", store=self.store, not_executed=True)
@@ -436,73 +438,67 @@ class Transport:
     def _lost(self, reason: str) -> OutcomeUnknown:
         return OutcomeUnknown(f"sent to {self.host}, but what came of it is not known: {reason}", store=self.store)
 
-    def _odd(self, call: Call, reason: str) -> PlatformError:
-        return self._lost(reason) if call.writes else Unreadable(f"{self.host}: {reason}", store=self.store)
+    def _target(self, call: Call) -> str:
+        target = f"{self._base}/{call.path.lstrip('/')}"
+        if not target.isascii():
+            target = quote(target, safe=string.punctuation)
+        return f"{target}?{_encoded(call.query)}" if call.query else target
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for piece in response.content.iter_any():  # decompressed piece by piece
-            body += piece
-            if len(body) > self.limits.max_body:
-                response.close()
-                raise _TooLarge
-        return bytes(body)
-
-    def _url(self, call: Call) -> URL:
-        query = f"?{urlencode(call.query, quote_via=quote, safe='')}" if call.query else ""
-        return URL(f"{self._base}/{call.path.lstrip('/')}{query}", encoded=True)
-
-    def _headers(self, call: Call) -> CIMultiDict[str]:
-        headers = CIMultiDict({"Accept-Encoding": "gzip", "User-Agent": "aftersale"})
+    def _headers(self, call: Call) -> dict[str, tuple[str, str]]:
+        headers = dict(_ALWAYS)
         for name, value in call.headers.items():
-            headers[name] = value
+            headers[name.lower()] = (name, value)
         if self._extra_headers is not None:
             for name, value in self._extra_headers().items():
-                headers[name] = value
+                headers[name.lower()] = (name, value)
         return headers
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _client(self) -> Client:
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None or session.closed:
-            for other in [known for known in self._sessions if known.is_closed()]:
-                self._sessions.pop(other).detach()
-            inner = self._resolver()
-            session = self._sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self.limits.connections,
-                    keepalive_timeout=self.limits.keepalive,
-                    resolver=inner if self._allow_private else _PublicOnly(inner),
-                    socket_factory=_socket,
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=None, sock_connect=self.limits.connect, sock_read=self.limits.read
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[_watch()],
-                middlewares=(_once,),
-                raise_for_status=False,
-                auto_decompress=True,
-                trust_env=False,
-            )
-        return session
+        client = self._clients.get(loop)
+        if client is None:
+            for other in [known for known in self._clients if known.is_closed()]:
+                del self._clients[other]
+            client = self._clients[loop] = self._new_client(self._origin, self.limits, self._names)
+        return client
 
     # ------------------------------------------------------------------------------------------------- book-keeping
 
-    def _settle(self, call: Call, wire: _Wire) -> None:
-        if self.budget is not None and wire.holds_budget:
-            wire.holds_budget = False
-            self.budget.finished(call.cost, spent=wire.connected)
+    def _settle(self, call: Call, progress: Progress) -> None:
+        if progress.holds_budget and self.budget is not None:
+            progress.holds_budget = False
+            self.budget.finished(call.cost, spent=progress.connected)
 
     def _waited(self, seconds: float) -> None:
         if seconds > 0 and self._observer is not None:
             self._observer.waited(self.store, seconds)
 
+    def _tell(self, call: Call, attempt: int, progress: Progress, started: float) -> None:
+        """A count, an entry of the request's log and a log line for one attempt; no URL, header or body."""
+        seconds = time.perf_counter() - started
+        if self._observer is not None:
+            self._observer.call_finished(self.store, call.operation, progress.outcome, seconds)
+        entries = upstream_log.get()
+        if entries is not None:
+            entries.append(
+                UpstreamCall(
+                    self.store, call.operation, progress.status, seconds * 1000, attempt, progress.outcome, started
+                )
+            )
+        if _level.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                "upstream call",
+                store=self.store,
+                operation=call.operation,
+                method=call.method,
+                status=progress.status,
+                outcome=progress.outcome,
+                milliseconds=round(seconds * 1000, 1),
+                attempt=attempt,
+            )
+
     @contextmanager
-    def _recorded(self, call: Call, attempt: int, wire: _Wire) -> Iterator[None]:
-        """A span, a count, a log line and an entry of the request's log for one attempt; no URL, header or body."""
-        started = time.perf_counter()
-        outcome = "error"
+    def _span(self, call: Call, attempt: int, progress: Progress) -> Iterator[None]:
         with self._tracer.start_as_current_span(
             call.operation,
             kind=trace.SpanKind.CLIENT,
@@ -512,36 +508,47 @@ class Transport:
         ) as span:
             try:
                 yield
-                outcome = "ok" if wire.status is not None and wire.status < 400 else f"{(wire.status or 0) // 100}xx"
-            except asyncio.CancelledError:
-                outcome = "cancelled"
-                raise
-            except PlatformError as error:
-                outcome = next((_OUTCOME[kind] for kind in type(error).__mro__ if kind in _OUTCOME), "error")
-                raise
             finally:
-                seconds = time.perf_counter() - started
-                if wire.status is not None:
-                    span.set_attribute("status", wire.status)
-                if outcome not in ("ok", "4xx"):
-                    span.set_status(trace.StatusCode.ERROR, outcome)
-                if self._observer is not None:
-                    self._observer.call_finished(self.store, call.operation, outcome, seconds)
-                entries = upstream_log.get()
-                if entries is not None:
-                    entries.append(
-                        UpstreamCall(self.store, call.operation, wire.status, seconds * 1000, attempt, outcome, started)
-                    )
-                _log.debug(
-                    "upstream call",
-                    store=self.store,
-                    operation=call.operation,
-                    method=call.method,
-                    status=wire.status,
-                    outcome=outcome,
-                    milliseconds=round(seconds * 1000, 1),
-                    attempt=attempt,
-                )
+                if progress.status is not None:
+                    span.set_attribute("status", progress.status)
+                if progress.outcome not in ("ok", "4xx"):
+                    span.set_status(trace.StatusCode.ERROR, progress.outcome)
+
+
+def _spans_are_collected() -> bool:
+    """False where nobody has installed anything that collects spans: making them is spared then."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _climbs(path: str) -> bool:
+    segments = [unquote(segment) for segment in path.split("/")]
+    return ".." in segments or "." in segments
+
+
+def _ascii(host: str) -> str:
+    """The host as the DNS knows it. Raises `AddressRefused`."""
+    host = host.rstrip(".")
+    if host.isascii():
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        raise AddressRefused("the store's address is not a URL with a host") from None
+
+
+def _encoded(query: Sequence[tuple[str, str]]) -> str:
+    """RFC 3986: everything but letters, digits and `-._~` in percent."""
+    return "&".join(
+        [
+            f"{_encoded_name(name)}={value if value.isalnum() and value.isascii() else quote(value, safe='')}"
+            for name, value in query
+        ]
+    )
+
+
+@lru_cache(maxsize=512)
+def _encoded_name(name: str) -> str:
+    return quote(name, safe="")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
@@ -565,69 +572,13 @@ def _worth_another(call: Call, error: PlatformError) -> bool:
     return error.not_executed or not call.writes
 
 
-def _result(error: PlatformError, wire: _Wire) -> Result:
+def _result(error: PlatformError, progress: Progress) -> Result:
     """What an error says of the store's health: a refusal or a throttle is an answer."""
-    if isinstance(error, CircuitOpen) or wire.queued:
+    if isinstance(error, CircuitOpen) or progress.queued:
         return Result.NOTHING
     if isinstance(error, Unavailable | OutcomeUnknown):
-        return Result.FAILED if wire.started else Result.NOTHING
+        return Result.FAILED if progress.started else Result.NOTHING
     return Result.ANSWERED
-
-
-class _Wire(SimpleNamespace):
-    """What is known of one attempt while it runs."""
-
-    def __init__(self, *, holds_budget: bool) -> None:
-        super().__init__()
-        self.holds_budget = holds_budget
-        #: aiohttp began with it.
-        self.started = False
-        #: It waits for one of our own connections to come free.
-        self.queued = False
-        #: It has a connection; from here on bytes may have left.
-        self.connected = False
-        self.status: int | None = None
-
-
-def _watch() -> aiohttp.TraceConfig:
-    """Have aiohttp tell `_Wire` how far an attempt came. Its exceptions alone do not say whether bytes left."""
-
-    def flag(name: str, value: bool = True) -> Callable[[object, SimpleNamespace, object], Awaitable[None]]:
-        async def told(session: object, context: SimpleNamespace, params: object) -> None:
-            setattr(context.trace_request_ctx, name, value)
-
-        return told
-
-    config = aiohttp.TraceConfig()
-    config.on_request_start.append(flag("started"))
-    config.on_connection_queued_start.append(flag("queued"))
-    config.on_connection_queued_end.append(flag("queued", False))
-    config.on_connection_create_end.append(flag("connected"))
-    config.on_connection_reuseconn.append(flag("connected"))
-    return config
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request a second time by itself, which it does with GET, PUT and DELETE when a kept
-    connection breaks: a write would run twice, and attempts would go uncounted."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Dropped from error
-
-
-class _Dropped(Exception):
-    """The connection broke after it had been made."""
-
-
-class _TooLarge(Exception):
-    """The body passed `Limits.max_body`."""
-
-
-class _NotPublic(OSError):
-    """A name led to an address inside somebody's network."""
 
 
 class _Untrusted(Unavailable):
@@ -635,37 +586,3 @@ class _Untrusted(Unavailable):
 
     retryable = False
     not_executed = True
-
-
-class _PublicOnly(AbstractResolver):
-    """Refuses a name as soon as one of its addresses is not public. The connection goes to the addresses checked
-    here, so a name that changes its mind between check and use gains nothing."""
-
-    def __init__(self, inner: AbstractResolver) -> None:
-        self._inner = inner
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if not all(is_public(result["host"]) for result in found):
-            raise _NotPublic("not a public address")
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
-def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = info
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return made
-
-
-def _headers(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in response.headers.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return MappingProxyType(headers)

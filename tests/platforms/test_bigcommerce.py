@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -1328,7 +1329,10 @@ async def test_garbage_is_unreadable_and_a_store_that_is_down_raises_a_platform_
     assert adapter.health().status is not HealthStatus.OK
 
 
-async def test_neither_addresses_nor_tokens_are_logged_or_printed(world: World) -> None:
+async def test_neither_addresses_nor_tokens_are_logged_or_printed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "platforms.transport")
     adapter = world.adapter()
     with structlog.testing.capture_logs() as logs:
         await all_of(adapter, ADA, 5, OrderParts.ALL)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
+import re
 import socket
 import ssl
 import struct
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pytest
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,6 +45,7 @@ from platforms.errors import (
     Unavailable,
     Unreadable,
 )
+from platforms.exchange import AddressInfo
 from platforms.jsonbody import decode
 from platforms.transport import (
     AddressRefused,
@@ -57,6 +61,7 @@ from platforms.transport import (
     upstream_log,
 )
 from schema.vocabulary import HealthStatus
+from tests.platforms.other_client import AiohttpClient
 
 READ = Call("orders.list", "GET", "/orders")
 WRITE = Call("orders.cancel", "POST", "/orders/1/cancel", body=b"{}", writes=True)
@@ -132,7 +137,7 @@ def after(seconds: float, step: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def serving(*script: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serving(*script: bytes, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Server]:
     server = Server(script or (OK,))
     tasks: set[asyncio.Task[None]] = set()
 
@@ -147,7 +152,7 @@ async def serving(*script: bytes, tls: ssl.SSLContext | None = None) -> AsyncIte
         finally:
             tasks.discard(task)
 
-    listening = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    listening = await asyncio.start_server(talk, "127.0.0.1", port, ssl=tls)
     port = listening.sockets[0].getsockname()[1]
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     try:
@@ -161,10 +166,22 @@ async def serving(*script: bytes, tls: ssl.SSLContext | None = None) -> AsyncIte
         await asyncio.sleep(0)
 
 
+class AiohttpLoop(asyncio.SelectorEventLoop):
+    """On it calls are carried by aiohttp."""
+
+
+#: Each test of a socket runs over our own client on both event loops, and over aiohttp: what is asked of one is asked
+#: of the other.
+LOOPS = {"ours": asyncio.new_event_loop, "ours on uvloop": uvloop.new_event_loop, "aiohttp": AiohttpLoop}
+
+
 @asynccontextmanager
 async def to(server: Server | str, limits: Limits = QUICK, **options: Any) -> AsyncIterator[Transport]:
     url = server if isinstance(server, str) else server.url
-    transport = Transport("us", url, limits=limits, allow_private=options.pop("allow_private", True), **options)
+    options.setdefault("allow_private", True)
+    if isinstance(asyncio.get_running_loop(), AiohttpLoop):
+        options["client"] = AiohttpClient
+    transport = Transport("us", url, limits=limits, **options)
     try:
         yield transport
     finally:
@@ -232,7 +249,7 @@ async def test_extra_headers_are_asked_for_at_each_attempt_and_win() -> None:
 async def test_cookies_are_not_kept() -> None:
     async with serving(answer(200, Set_Cookie="session=1")) as server:
         url = server.url.replace("127.0.0.1", "acme.example")  # a bare address would get no cookies anyway
-        async with to(url, resolver=lambda: Names("127.0.0.1")) as transport:
+        async with to(url, names=Names("127.0.0.1")) as transport:
             await transport.send(READ)
             await transport.send(READ)
     assert len(server.requests) == 2
@@ -275,17 +292,21 @@ def test_whatever_a_path_holds_the_host_stays(path: str) -> None:
         call = Call("orders.list", "GET", path)
     except ValueError:
         return
-    url = ACME._url(call)
-    assert (url.scheme, url.host, url.raw_query_string, url.raw_fragment) == ("https", "acme.example", "", "")
-    assert url.raw_path.startswith("/shop/")
+    target = ACME._target(call)
+    url = urlsplit(f"https://acme.example{target}")
+    assert (url.scheme, url.netloc, url.path, url.query, url.fragment) == ("https", "acme.example", target, "", "")
+    assert re.fullmatch(r"/shop/[!-~]*", target)
+    assert ".." not in unquote(target).split("/")
 
 
 def test_one_transport_serves_several_loops_one_after_the_other() -> None:
-    transport = Transport("us", "http://127.0.0.1:1", limits=QUICK, allow_private=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    transport = Transport("us", f"http://127.0.0.1:{port}", limits=QUICK, allow_private=True)
 
     async def once() -> None:
-        async with serving() as server:
-            transport._base = server.url
+        async with serving(port=port):
             assert (await transport.send(READ)).status == 200
             await transport.close()
             assert (await transport.send(READ)).status == 200
@@ -593,24 +614,18 @@ def test_a_store_at_a_private_or_plain_address_is_refused_when_it_is_made(url: s
         Transport("us", url)
 
 
-class Names(AbstractResolver):
+class Names:
     """A name server under the hand of somebody else."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = addresses
         self.asked: list[str] = []
 
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
+    async def __call__(self, host: str, port: int) -> Sequence[AddressInfo]:
         self.asked.append(host)
         if not self.addresses:
             raise OSError("Name or service not known")
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-            for address in self.addresses
-        ]
-
-    async def close(self) -> None:
-        pass
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("93.184.216.34", "127.0.0.1")])
@@ -620,7 +635,7 @@ async def test_a_name_that_leads_into_our_own_network_is_not_talked_to(
     async with serving() as server:
         port = server.url.rpartition(":")[2]
         names = Names(*addresses)
-        async with to(f"https://acme.example:{port}", allow_private=False, resolver=lambda: names) as transport:
+        async with to(f"https://acme.example:{port}", allow_private=False, names=names) as transport:
             error = await failing(transport, WRITE)
     assert isinstance(error, Unavailable)
     assert error.not_executed
@@ -631,14 +646,14 @@ async def test_a_name_that_leads_into_our_own_network_is_not_talked_to(
 async def test_a_sandbox_may_have_a_name_in_our_own_network() -> None:
     async with serving() as server:
         port = server.url.rpartition(":")[2]
-        async with to(f"http://acme.example:{port}", resolver=lambda: Names("127.0.0.1")) as transport:
+        async with to(f"http://acme.example:{port}", names=Names("127.0.0.1")) as transport:
             assert (await transport.send(READ)).status == 200
 
 
 @pytest.mark.parametrize("call", [READ, WRITE])
 async def test_a_name_that_does_not_resolve_was_surely_not_executed(call: Call, log: list[UpstreamCall]) -> None:
     names = Names()
-    async with to("https://acme.example", allow_private=False, resolver=lambda: names) as transport:
+    async with to("https://acme.example", allow_private=False, names=names) as transport:
         error = await failing(transport, call)
     assert error.not_executed
     assert "name could not be resolved" in str(error)
@@ -929,7 +944,10 @@ async def test_calls_that_wait_for_the_budget_are_not_sent_once_the_circuit_has_
 # -------------------------------------------------------------------------------------------------------------- telling
 
 
-async def test_each_attempt_is_told_once_to_the_observer_the_log_and_the_request(log: list[UpstreamCall]) -> None:
+async def test_each_attempt_is_told_once_to_the_observer_the_log_and_the_request(
+    log: list[UpstreamCall], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "platforms.transport")
     counts = Counts()
     call = replace(READ, path="/orders/p4th", query=[("email", "qu3ry")], headers={"Authorization": "s3cret"})
     async with serving(answer(500, b"b0dy"), answer(404), OK) as server, to(server, observer=counts) as transport:

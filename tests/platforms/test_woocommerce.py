@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -1064,7 +1065,8 @@ async def test_every_read_of_a_store_that_is_down_raises_a_platform_error(world:
     assert adapter.health().status is not HealthStatus.OK
 
 
-async def test_neither_addresses_nor_keys_are_logged_or_printed(world: World) -> None:
+async def test_neither_addresses_nor_keys_are_logged_or_printed(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "platforms.transport")
     adapter = world.adapter()
     with structlog.testing.capture_logs() as logs:
         await all_of(adapter, ADA, 5, OrderParts.ALL)
