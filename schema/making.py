@@ -17,11 +17,9 @@ def maker(made: Callable[P, T], *names: str, late: tuple[str, ...] = ()) -> Call
     arguments into a dictionary and takes them out again. Those of `late` are not there yet: see `Late`.
 
     Raises:
-        TypeError: the class has no such field, needs another one, or does more than to keep them.
+        TypeError: the class has no such field, or needs another one.
     """
     cls = cast("type[Any]", made)
-    if hasattr(cls, "__post_init__"):
-        raise TypeError(f"{cls.__name__} does more than to keep its fields")
     known = {field.name: field for field in fields(cls) if field.init}
     lines = [f"    made.{name} = {name}" for name in names]
     scope: dict[str, Any] = {"cls": cls, "new": object.__new__}
@@ -33,6 +31,8 @@ def maker(made: Callable[P, T], *names: str, late: tuple[str, ...] = ()) -> Call
             lines.append(f"    made.{name} = of_{name}()")
         elif known[name].default is MISSING:
             raise TypeError(f"{cls.__name__} needs a {name}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("    made.__post_init__()")
     exec("\n".join([f"def make(*, {', '.join(names)}):", "    made = new(cls)", *lines, "    return made"]), scope)
     return cast("Callable[P, T]", scope["make"])
 

@@ -45,6 +45,11 @@ class ProductRef(NamedTuple):
     product: str
     variant: str | None = None
 
+    @property
+    def whole(self) -> ProductRef:
+        """The product of any of its variants."""
+        return self if self.variant is None else ProductRef(self.store, self.product)
+
 
 @strawberry.type(description="How many units of a line. Null where the store does not say.")
 class LineQuantity:
@@ -87,7 +92,7 @@ class OrderLine:
     def product(self, info: Info) -> Product | None:
         if self.product_ref is None:
             return None
-        return cast("Product | None", info.context.loaders.product.load(self.product_ref._replace(variant=None)))
+        return cast("Product | None", info.context.loaders.product.load(self.product_ref.whole))
 
     @strawberry.field(description="The variant as it is sold today.", extensions=[NeedsScope(PRODUCTS_READ)])
     def variant(self, info: Info) -> Variant | None:
@@ -275,3 +280,11 @@ class Order(Parted, Node):
         self, info: Info, actions: list[ActionKind] | None = None, assuming: RequestAssumption | None = None
     ) -> list[Eligibility]:
         return cast("list[Eligibility]", info.context.decide.order(self, actions, assuming))
+
+
+make_order = maker(
+    Order,
+    "id", "source", "number", "status", "payment_status", "fulfillment_status", "return_status", "native_status",
+    "placed_at", "updated_at", "totals", "email", "lines", "fulfillments", "returns", "refunds", "shipping_address",
+    "billing_address", "status_url", "owner", "customer_native_id", "shipping_country", "channel",
+)  # fmt: skip

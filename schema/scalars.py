@@ -48,7 +48,5 @@ def is_web_address(value: object) -> bool:
 
 def web_address(value: Any) -> Url | None:
     """The value as a link, or None: a platform's free text never becomes a `javascript:` link."""
-    if not is_web_address(value):
-        return None
     found: Url = value
-    return found
+    return found if isinstance(value, str) and _WEB_ADDRESS.match(value) else None

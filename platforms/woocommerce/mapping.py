@@ -27,6 +27,7 @@ from schema.order import (
     OrderLine,
     ProductRef,
     make_line,
+    make_order,
     make_quantity,
     make_totals,
 )
@@ -156,7 +157,7 @@ class _Wanted(NamedTuple):
     status_url: bool
 
 
-@cache  # there are 64
+@cache  # there are few
 def _wanted(parts: OrderParts) -> _Wanted:
     with_lines = OrderParts.LINES | OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS
     return _Wanted(
@@ -184,7 +185,7 @@ def order(
     if wanted.lines:
         back = _units_refunded(row, refunds)
         lines = [_line(line, row, native, home, sent, back, payable=refundable > 0) for line in row.line_items]
-    return Order(
+    return make_order(
         id=home.id("Order", native),
         source=home.source(
             native,
@@ -302,7 +303,7 @@ def _line(
         unit_price=_unit_price(row.subtotal, row.subtotal_tax if of.prices_include_tax else None, ordered, of.currency),
         total=_cost(row.total, row.total_tax, of, _LINE_TOTAL),
         is_gift_card=False,
-        product_ref=_product_ref(row.product_id, row.variation_id, home),
+        product_ref=_product_ref(home.store, row.product_id, row.variation_id),
     )
 
 
@@ -316,9 +317,10 @@ def _titles(name: str, parent: str | None, variation: int) -> tuple[str, str | N
     return name, None
 
 
-def _product_ref(product: int, variation: int, home: Home) -> ProductRef | None:
+@lru_cache(maxsize=4096)
+def _product_ref(store: str, product: int, variation: int) -> ProductRef | None:
     """None where the line's product was never known to the shop."""
-    return ProductRef(home.store, str(product), str(variation) if variation else None) if product else None
+    return ProductRef(store, str(product), str(variation) if variation else None) if product else None
 
 
 def _fulfillments(row: wire.OrderRow, lines: Sequence[OrderLine], home: Home) -> list[Fulfillment] | None:
@@ -656,5 +658,5 @@ def _subscription_line(row: wire.SubscriptionLineRow, of: wire.SubscriptionRow, 
         quantity=units(row.quantity),
         price=Money.of(each(price, units(row.quantity)), of.currency),
         sku=row.sku or None,
-        product_ref=_product_ref(row.product_id, row.variation_id, home),
+        product_ref=_product_ref(home.store, row.product_id, row.variation_id),
     )
