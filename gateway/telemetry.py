@@ -51,6 +51,9 @@ class Telemetry:
     def __init__(self, *, names: int = 200) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._request_names, self._call_names, self._rules = _Few(names), _Few(names), _Few(names)
+        #: Counters found before; a name that has none of its own is not kept here.
+        self._kept_calls: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self._kept_requests: dict[tuple[str | None, str], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
         self._calls = Counter(
             "aftersale_upstream_calls",
@@ -103,8 +106,15 @@ class Telemetry:
 
     def call_finished(self, store_id: str, operation: str, outcome: str, seconds: float) -> None:
         """One attempt at a store is over."""
-        self._calls.labels(store_id, self._call_names(operation), outcome).inc()
-        self._call_seconds.labels(store_id).observe(seconds)
+        kept = self._kept_calls.get((store_id, operation, outcome))
+        if kept is None:
+            name = self._call_names(operation)
+            kept = self._calls.labels(store_id, name, outcome), self._call_seconds.labels(store_id)
+            if name == operation:
+                self._kept_calls[store_id, operation, outcome] = kept
+        count, duration = kept
+        count.inc()
+        duration.observe(seconds)
 
     def waited(self, store_id: str, seconds: float) -> None:
         """A call waited for its store's rate budget, or before it was tried again."""
@@ -124,12 +134,18 @@ class Telemetry:
 
     def request_finished(self, operation: str | None, outcome: str, seconds: float) -> None:
         """A GraphQL request was answered; `operation` is its name, as the client wrote it."""
-        if operation is None:
-            name = ANONYMOUS
-        else:
-            name = self._request_names(operation) if _GRAPHQL_NAME.fullmatch(operation) else OTHER
-        self._requests.labels(name, outcome).inc()
-        self._request_seconds.labels(name).observe(seconds)
+        kept = self._kept_requests.get((operation, outcome))
+        if kept is None:
+            if operation is None:
+                name = ANONYMOUS
+            else:
+                name = self._request_names(operation) if _GRAPHQL_NAME.fullmatch(operation) else OTHER
+            kept = self._requests.labels(name, outcome), self._request_seconds.labels(name)
+            if operation is None or name == operation:
+                self._kept_requests[operation, outcome] = kept
+        count, duration = kept
+        count.inc()
+        duration.observe(seconds)
 
     def render(self) -> tuple[bytes, str]:
         """The body of `/metrics` and its content type."""

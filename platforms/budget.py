@@ -64,8 +64,11 @@ class Budget:
         waited. `deadline` is an instant of the running loop's clock: when the wait cannot end before it, raises
         `Throttled` with `retry_after` at once. A cost above the maximum asks for the whole bucket. Each acquisition
         is closed by one `finished`."""
-        loop = asyncio.get_running_loop()
         cost = min(cost, self._maximum)
+        if not self._queue and self._seconds_until(cost) <= 0:
+            self._take(cost)
+            return 0.0
+        loop = asyncio.get_running_loop()
         waiter = _Waiter((in_background, next(self._numbers)), cost, loop.create_future())
         wait = self._wait_for(waiter)
         if wait <= 0:
@@ -128,10 +131,14 @@ class Budget:
 
     def _wait_for(self, waiter: _Waiter) -> float:
         """Seconds until the bucket has enough for `waiter` and for all who go before it; at most 0: now."""
-        self._refill()
         ahead = [other.cost for other in self._queue if other < waiter and not other.future.done()]
-        missing = sum(ahead) + min(waiter.cost, self._maximum) - self._available
-        pause = self._paused_until - self._clock()
+        return self._seconds_until(sum(ahead) + min(waiter.cost, self._maximum))
+
+    def _seconds_until(self, points: float) -> float:
+        """Seconds until the bucket holds so many points, and nobody is held back."""
+        self._refill()
+        missing = points - self._available
+        pause = self._paused_until - self._at
         # Rounding must not leave somebody waiting for a billionth of a point.
         return max(missing / self._rate if missing > 1e-9 else 0.0, pause, 0.0)
 

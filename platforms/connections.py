@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import aiohappyeyeballs
@@ -21,6 +22,9 @@ from platforms.http1 import Connection, written
 _NAMES_KEPT = 10.0
 #: Between two addresses of one name (RFC 8305).
 _NEXT_ADDRESS = 0.25
+
+#: Nothing has arrived that the loop has not told yet: neither the end nor bytes that nobody asked for.
+_Silent = Callable[[], bool]
 
 
 async def system_names(host: str, port: int) -> Sequence[AddressInfo]:
@@ -43,8 +47,8 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._found: tuple[float, Sequence[AddressInfo]] = (-math.inf, ())
         #: The last is the one used last.
-        self._idle: list[tuple[Connection, socket.socket]] = []
-        self._busy: dict[Connection, socket.socket] = {}
+        self._idle: list[tuple[Connection, _Silent]] = []
+        self._busy: dict[Connection, _Silent] = {}
         #: Calls that have or make a connection.
         self._leased = 0
         self._queue: deque[_Turn] = deque()
@@ -60,8 +64,8 @@ class Connections:
             self._leased += 1
         connection = None
         try:
-            connection, line = self._kept() or await self._dial(until)
-            self._busy[connection] = line
+            connection, silent = self._kept() or await self._dial(until)
+            self._busy[connection] = silent
             progress.connected = True
             answer = connection.ask(text, until, progress)
             if connection.due < self._timer_at:
@@ -105,9 +109,9 @@ class Connections:
 
     def _give_back(self, connection: Connection | None) -> None:
         if connection is not None:
-            line = self._busy.pop(connection, None)
-            if line is not None and not connection.closed:
-                self._idle.append((connection, line))
+            silent = self._busy.pop(connection, None)
+            if silent is not None and not connection.closed:
+                self._idle.append((connection, silent))
                 ends = connection.idle_since + self._limits.keepalive
                 if ends < self._timer_at:
                     self._set_timer(ends)
@@ -124,15 +128,15 @@ class Connections:
 
     # ------------------------------------------------------------------------------------------------ kept connections
 
-    def _kept(self) -> tuple[Connection, socket.socket] | None:
+    def _kept(self) -> tuple[Connection, _Silent] | None:
         """One that was used and may be used again."""
         oldest = self._loop.time() - self._limits.keepalive
         while self._idle:
-            connection, line = self._idle.pop()
+            connection, silent = kept = self._idle.pop()
             if connection.closed:
                 continue
-            if connection.idle_since > oldest and _silent(line):
-                return connection, line
+            if connection.idle_since > oldest and silent():
+                return kept
             connection.close()
         return None
 
@@ -172,7 +176,7 @@ class Connections:
 
     # ------------------------------------------------------------------------------------------------- new connections
 
-    async def _dial(self, until: float) -> tuple[Connection, socket.socket]:
+    async def _dial(self, until: float) -> tuple[Connection, _Silent]:
         origin, loop = self._origin, self._loop
         line: socket.socket | None = None
         made = False
@@ -195,7 +199,7 @@ class Connections:
                             server_hostname=origin.host if origin.secure else None,
                         )
                         made = True
-                        return connection, line
+                        return connection, _silence(line)
                 except TimeoutError:
                     raise Fault(Cause.UNREACHED, "connecting took too long") from None
         except TimeoutError:
@@ -269,12 +273,19 @@ def _socket(info: AddressInfo) -> socket.socket:
     return made
 
 
-def _silent(line: socket.socket) -> bool:
-    """Nothing has arrived that the loop has not told yet: neither the end nor bytes that nobody asked for."""
+def _silence(line: socket.socket) -> _Silent:
+    if not hasattr(select, "poll"):
+        return lambda: not _has_arrived(line)
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
+    return lambda: not poll.poll(0)
+
+
+def _has_arrived(line: socket.socket) -> bool:
     try:
         line.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
-        return True
-    except OSError:
         return False
-    return False
+    except OSError:
+        return True
+    return True

@@ -63,6 +63,8 @@ __all__ = [
 T = TypeVar("T")
 
 _LIMITS: Final = Limits()
+#: How often it is looked whether spans are collected, in seconds, while they are not.
+_LOOK_EVERY: Final = 1.0
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 #: Sent with every call unless it says otherwise.
 _ALWAYS: Final = {
@@ -70,6 +72,7 @@ _ALWAYS: Final = {
     "accept-encoding": ("Accept-Encoding", "gzip"),
     "user-agent": ("User-Agent", "aftersale"),
 }
+_ENCODED = re.compile(r"[A-Za-z0-9._~%-]*")
 _FORBIDDEN = re.compile(r"[?#\\\s\x00-\x1f\x7f]|://")
 
 
@@ -216,7 +219,8 @@ class Transport:
         self._extra_headers = extra_headers
         self._names = names
         self._tracer = tracer or trace.get_tracer("aftersale.platforms")
-        self._always_traced = tracer is not None
+        self._traced = tracer is not None
+        self._look_at = 0.0
         self._new_client = client
         self._circuit = Circuit(limits.circuit_failures, limits.circuit_seconds)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
@@ -303,7 +307,9 @@ class Transport:
                     if not probe and self._circuit.is_open:  # opened by others while this call waited
                         raise self._circuit.refusal()
                 latest = now + self.limits.whole
-                if self._always_traced or _spans_are_collected():
+                if now >= self._look_at and not self._traced:
+                    self._traced, self._look_at = _spans_are_collected(), now + _LOOK_EVERY
+                if self._traced:
                     with self._span(call, attempt, progress):
                         value = await self._told(call, attempt, until, latest, judge, read, progress)
                 else:
@@ -538,17 +544,22 @@ def _ascii(host: str) -> str:
 
 def _encoded(query: Sequence[tuple[str, str]]) -> str:
     """RFC 3986: everything but letters, digits and `-._~` in percent."""
-    return "&".join(
-        [
-            f"{_encoded_name(name)}={value if value.isalnum() and value.isascii() else quote(value, safe='')}"
-            for name, value in query
-        ]
-    )
+    return "&".join([f"{_encoded_name(name)}={_encoded_value(value)}" for name, value in query])
 
 
 @lru_cache(maxsize=512)
 def _encoded_name(name: str) -> str:
     return quote(name, safe="")
+
+
+def _encoded_value(value: str) -> str:
+    if value.isalnum() and value.isascii():
+        return value
+    if "%" not in value:  # most are lists, addresses and instants
+        likely = value.replace(",", "%2C").replace("@", "%40").replace(":", "%3A")
+        if _ENCODED.fullmatch(likely):
+            return likely
+    return quote(value, safe="")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
