@@ -40,6 +40,9 @@ from schema.vocabulary import (
 #: A noun that was overlaid once carries this mark: a second overlay would count its returns twice.
 _MARK = "_held_overlaid"
 
+#: What of an order a held return changes.
+_OVERLAID = OrderParts.RETURNS | OrderParts.RETURN_STATUS
+
 _OPEN = frozenset({ReturnStatus.REQUESTED, ReturnStatus.APPROVED, ReturnStatus.IN_TRANSIT, ReturnStatus.RECEIVED})
 
 #: From where a held return stands, where it may come.
@@ -96,26 +99,30 @@ class Held:
 
     async def orders(self, platform: Platform, natives: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
         """Orders of a platform with the returns that are held for them: store and ledger are read side by side."""
-        if platform.keeps_returns:
-            orders: Mapping[str, Order] = await platform.orders(natives, parts)
-            await self.overlay_orders(platform, orders)
+        orders: Mapping[str, Order]
+        if platform.keeps_returns or not parts & _OVERLAID:
+            orders = await platform.orders(natives, parts)
             return orders
         orders, held = await together(platform.orders(natives, parts), self._returns(platform.config.id, natives))
-        await self.overlay_orders(platform, orders, held)
+        await self.overlay_orders(platform, orders, parts, held)
         return orders
 
     async def overlay_orders(
         self,
         platform: Platform,
         orders: Mapping[str, Order],
+        parts: OrderParts,
         known: Mapping[str, Sequence[HeldReturn]] | None = None,
     ) -> None:
         """Add the held returns to orders of a platform that keeps none; by native id, changed in place.
 
+        `parts`: what is wanted of the orders; where nothing of that tells of returns, nothing is looked up.
         `known`: what is held for them, where it was read already.
         """
+        if platform.keeps_returns or not parts & _OVERLAID:
+            return
         fresh = {native: order for native, order in orders.items() if _MARK not in vars(order)}
-        if platform.keeps_returns or not fresh:
+        if not fresh:
             return
         held = await self._returns(platform.config.id, fresh) if known is None else known
         for native, order in fresh.items():

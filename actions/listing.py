@@ -183,7 +183,7 @@ class Listings:
                     orders = await platform.orders(natives, OrderParts.LINES)
             except PlatformError as error:
                 return error
-            await self._held.overlay_orders(platform, orders)
+            await self._held.overlay_orders(platform, orders, OrderParts.LINES | OrderParts.RETURN_STATUS)
             return orders
 
         answers = dict(zip(stores, await asyncio.gather(*(read(*group) for group in stores.items())), strict=True))

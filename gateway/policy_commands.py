@@ -242,7 +242,7 @@ async def _explain(config: Path, sandbox: bool, kind: Any, store: str, native: s
             subscription: Subscription | None = None
             if kind.name.endswith("_ORDER"):
                 orders = await platform.orders([native], ORDER_FACTS)
-                await held.overlay_orders(platform, orders)
+                await held.overlay_orders(platform, orders, ORDER_FACTS)
                 order = orders.get(native)
             else:
                 found = await platform.subscriptions([native], SUBSCRIPTION_FACTS)

@@ -129,7 +129,7 @@ async def backtest(
             some = natives[start : start + _ORDERS]
             try:
                 read = await platform.orders(some, ORDER_FACTS)
-                await held.overlay_orders(platform, read)
+                await held.overlay_orders(platform, read, ORDER_FACTS)
             except PlatformError as error:
                 found.troubles[key] = error.message
                 break
@@ -163,7 +163,7 @@ async def _orders_of(found: History, platform: Platform, held: Held, email: Emai
             after = page.rows[-1].position if page.rows else page.end
             if not page.more or after is None:
                 break
-        await held.overlay_orders(platform, {order.source.native_id: order for order in orders})
+        await held.overlay_orders(platform, {order.source.native_id: order for order in orders}, ORDER_FACTS)
     except PlatformError as error:
         found.troubles[platform.config.id] = error.message
         return []

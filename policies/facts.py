@@ -653,7 +653,7 @@ _fact(
 )  # fmt: skip
 _fact(
     "order.return_status", OrderReturnStatus, "NONE", _ORDER,
-    lambda f: _said(_order(f).return_status), "How far its goods came back.",
+    lambda f: _said(_order(f).return_status), "How far its goods came back.", order_parts=OrderParts.RETURN_STATUS,
 )  # fmt: skip
 _fact(
     "order.placed_at", FactType.TIME, "2026-05-04T09:30:00Z", _ORDER,

@@ -137,12 +137,12 @@ class RequestLoaders:
                 natives = [native for native in natives if native in heads and heads[native].owner == self._bound]
                 if not natives:
                     return {}
-            if self._bound is not None and not union:
+            if self._bound is not None and union in (OrderParts.NONE, OrderParts.RETURN_STATUS):  # the head tells both
                 found = {native: heads[native] for native in natives}
             else:
                 found = dict(await platform.orders(natives, union))
             self._read += found.values()
-            await self._context.services.desk.held.overlay_orders(platform, found)
+            await self._context.services.desk.held.overlay_orders(platform, found, union)
             return {key: found[key.native_id] for key in group if key.native_id in found}
 
         return [

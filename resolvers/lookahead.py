@@ -131,6 +131,8 @@ def order_parts(selection: Selection, decide: Decide) -> OrderParts:
         parts |= OrderParts.ADDRESSES
     if "statusUrl" in selection:
         parts |= OrderParts.STATUS_URL
+    if "returnStatus" in selection:
+        parts |= OrderParts.RETURN_STATUS
     if parts & (OrderParts.FULFILLMENTS | OrderParts.RETURNS | OrderParts.REFUNDS):
         parts |= OrderParts.LINES
     return parts

@@ -253,7 +253,7 @@ class RequestReads:
         page = await platform.orders_of(self.person(platform, email), query, parts)
         mine = [row for row in page.rows if row.node.owner == email]
         await self._context.services.desk.held.overlay_orders(
-            platform, {row.node.source.native_id: row.node for row in mine}
+            platform, {row.node.source.native_id: row.node for row in mine}, parts
         )
         end = page.rows[-1].position if page.rows and not mine else page.end
         return Page(mine, page.more, end)
@@ -295,9 +295,9 @@ class RequestReads:
                 for order in found
                 if context.may_see(order.owner) and _proves(order, address, postal)
             }
-            if mine and parts & ~first:
+            if mine and parts & ~(first | OrderParts.RETURN_STATUS):  # the head tells that
                 mine = dict(await platform.orders(list(mine), parts))
-            await context.services.desk.held.overlay_orders(platform, mine)
+            await context.services.desk.held.overlay_orders(platform, mine, parts)
             return list(mine.values())
 
         asked = able(stores, Operation.ORDERS_BY_NUMBER)

@@ -48,7 +48,9 @@ class OrderParts(_Parts):
     ADDRESSES = auto()
     #: The order's public status page: a login-less link, so it is asked for only when wanted.
     STATUS_URL = auto()
-    ALL = LINES | FULFILLMENTS | RETURNS | REFUNDS | ADDRESSES | STATUS_URL
+    #: How far the goods came back. A platform tells it with the head; what the gateway keeps of returns is looked up.
+    RETURN_STATUS = auto()
+    ALL = LINES | FULFILLMENTS | RETURNS | REFUNDS | ADDRESSES | STATUS_URL | RETURN_STATUS
 
 
 class SubscriptionParts(_Parts):

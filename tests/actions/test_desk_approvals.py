@@ -273,7 +273,7 @@ async def test_what_a_person_settles_is_kept_as_if_the_store_had_answered(shop: 
     answer = await shop.at(desk, LEE).resolve(id, HAPPENED, "The note is on the order.")
     assert answer.action.state is ActionState.SUCCEEDED
     orders = await desk.platforms["shop"].orders(["1"], OrderParts.ALL)
-    await desk.held.overlay_orders(desk.platforms["shop"], orders)
+    await desk.held.overlay_orders(desk.platforms["shop"], orders, OrderParts.ALL)
     assert [one.id for one in orders["1"].returns] == [f"Return:shop:1:{id.removeprefix('Action:')}"]
 
 

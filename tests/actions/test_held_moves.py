@@ -46,7 +46,7 @@ async def made(shop: World, desk: Any) -> str:
 async def order(desk: Any, native: str = "1") -> Any:
     platform = desk.platforms["shop"]
     found = await platform.orders([native], ORDER_FACTS)
-    await desk.held.overlay_orders(platform, found)
+    await desk.held.overlay_orders(platform, found, ORDER_FACTS)
     return found[native]
 
 

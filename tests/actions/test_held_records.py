@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actions.held import Held
+from actions.ledger import Ledger
 from actions.tables import held_returns, pauses
 from platforms.base import ORDER_FACTS, Done
 from schema.parts import OrderParts, SubscriptionParts
@@ -26,7 +33,7 @@ RETURN, PAUSE, RESUME = ActionKind.RETURN_ORDER, ActionKind.PAUSE_SUBSCRIPTION, 
 async def read(desk: Any, parts: OrderParts = ORDER_FACTS) -> Any:
     platform = desk.platforms["shop"]
     orders = await platform.orders(["1", "2", "3"], parts)
-    await desk.held.overlay_orders(platform, orders)
+    await desk.held.overlay_orders(platform, orders, parts)
     return orders
 
 
@@ -62,7 +69,7 @@ async def test_laying_held_returns_over_an_order_twice_counts_them_once(shop: Wo
     desk = await shop.desk(BareAdapter)
     await shop.at(desk).ask(RETURN, returning(1), "k1")
     orders = await read(desk)
-    await desk.held.overlay_orders(desk.platforms["shop"], orders)
+    await desk.held.overlay_orders(desk.platforms["shop"], orders, ORDER_FACTS)
     assert orders["1"].lines[0].quantity.returned == 1
     assert len(orders["1"].returns) == 1
 
@@ -70,7 +77,7 @@ async def test_laying_held_returns_over_an_order_twice_counts_them_once(shop: Wo
 async def test_parts_that_were_not_read_stay_unread(shop: World) -> None:
     desk = await shop.desk(BareAdapter)
     await shop.at(desk).ask(RETURN, returning(1), "k1")
-    order = (await read(desk, OrderParts.NONE))["1"]
+    order = (await read(desk, OrderParts.RETURN_STATUS))["1"]
     assert order.return_status is OrderReturnStatus.IN_PROGRESS
     assert not order.has("returns")
     assert not order.has("lines")
@@ -94,13 +101,48 @@ async def test_a_return_that_failed_is_not_held(shop: World) -> None:
     assert (await read(desk))["1"].returns == []
 
 
-async def test_a_platform_that_keeps_returns_costs_no_query(shop: World) -> None:
-    desk = await shop.desk(ShopAdapter)
+class Looked(Ledger):
+    """Counts the looks at it."""
+
+    looks = 0
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        self.looks += 1
+        async with super().reading() as connection:
+            yield connection
+
+
+@pytest.mark.parametrize(
+    ("adapter", "parts", "looks"),
+    [
+        (BareAdapter, OrderParts.NONE, 0),
+        (BareAdapter, ORDER_FACTS & ~OrderParts.RETURNS, 0),
+        (BareAdapter, OrderParts.RETURN_STATUS, 1),
+        (BareAdapter, OrderParts.LINES | OrderParts.RETURNS, 1),
+        (BareAdapter, ORDER_FACTS, 1),
+        (ShopAdapter, OrderParts.ALL, 0),
+    ],
+)
+async def test_the_ledger_is_looked_at_only_for_returns_of_a_platform_that_keeps_none(
+    shop: World, adapter: type[BareAdapter], parts: OrderParts, looks: int
+) -> None:
+    desk = await shop.desk(adapter)
+    platform = desk.platforms["shop"]
     await shop.at(desk).ask(RETURN, returning(1), "k1")
     async with desk.ledger.reading() as connection:
-        assert (await connection.execute(held_returns.select())).all() == []
-    await desk.ledger.close()
-    assert len((await read(desk))["1"].returns) == 1
+        kept = (await connection.execute(held_returns.select())).all()
+    assert len(kept) == (adapter is BareAdapter)
+    ledger = Looked(shop.address)
+    held = Held(ledger, shop.clock)
+    orders = await held.orders(platform, ["1"], parts)
+    assert ledger.looks == looks
+    if parts & OrderParts.RETURNS:
+        assert len(orders["1"].returns) == 1
+    orders = await platform.orders(["1"], parts)
+    await held.overlay_orders(platform, orders, parts)
+    assert ledger.looks == 2 * looks
+    await ledger.close()
 
 
 async def test_a_remembered_pause_shows_and_resuming_bills_when_it_would_have(shop: World) -> None:

@@ -104,6 +104,8 @@ async def run(query: str, variables: dict[str, Any] | None = None) -> Rules:
     ("query", "parts"),
     [
         ("{ order { id status customer { id orders { nodes { refunds { id } } } } } }", NONE),
+        ("{ order { returnStatus } }", OrderParts.RETURN_STATUS),
+        ("{ found { order { returnStatus } } }", RETURNS | OrderParts.RETURN_STATUS),
         ("{ order { lines { title } } }", LINES),
         ("{ order { lines { quantity { ordered current } } } }", LINES),
         ("{ order { lines { quantity { delivered } } } }", FULFILLMENTS),
