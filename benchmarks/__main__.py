@@ -28,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from actions.ledger import Ledger
+from benchmarks.eligibility import DECIDED, POLICIES, decided, rules_of, through
 from benchmarks.ledger import cancels, reads
 from benchmarks.load import HOSTILE, ORDINARY, load
 from gateway.credentials import Credentials
@@ -220,6 +221,17 @@ def main() -> None:
     table.add_row(
         "reference query while another process writes to the ledger, against quiet", f"{busy / quiet:.2f}", "1"
     )
+
+    for policy in POLICIES:
+        alone, asked = statistics.median(decided(policy)), uvloop.run(through(rules_of(policy)))
+        table.add_row(
+            f"may {DECIDED} two-line orders be cancelled, be returned, by {policy.stem}: CPU ms", f"{alone:.2f}", "1"
+        )
+        table.add_row(
+            f"  through the endpoint, more than the same query without ({asked.calls[1] - asked.calls[0]} more calls)",
+            f"{asked.difference():.2f}",
+            "",
+        )
 
     starts = []
     for _ in track(range(options.starts), "starting", console=out):

@@ -56,10 +56,10 @@ rules:
 Start = Callable[[int, str, Path], list[str]]
 
 
-def gateway(port: int, shop: str, folder: Path) -> list[str]:
+def gateway(port: int, shop: str, folder: Path, policy: str = _POLICY) -> list[str]:
     """`aftersale serve` over the shop."""
     (folder / "aftersale.yaml").write_text(_SETTINGS.format(shop=shop), encoding="utf-8")
-    (folder / "policy.yaml").write_text(_POLICY, encoding="utf-8")
+    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
     config = ["--config", str(folder / "aftersale.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     return [sys.executable, "-m", "gateway.cli", "serve", *config]
 

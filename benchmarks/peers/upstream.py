@@ -22,6 +22,8 @@ from platforms.woocommerce.seed import seed
 #: Orders of each customer: with the query of `orders.graphql` some 5, 30 and 100 KB of answer.
 SIZES: Mapping[str, int] = {"5 KB": 2, "30 KB": 12, "100 KB": 41}
 LINES = 4
+#: One more customer, with orders of the last forty days and fewer lines, about which something can be decided.
+DECIDED, DECIDED_LINES, DECIDED_EMAIL = 20, 2, "decided@example.com"
 _PRODUCTS = 30
 #: The same bytes in every run.
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -70,19 +72,26 @@ def shop() -> Shop:
         ]
         row["meta_data"] = [{"id": number * 100 + at, "key": f"_meta_{at}", "value": f"value {at}"} for at in range(6)]
         made.products[str(number)] = encoded(row)
-    for count in SIZES.values():
-        customer = copy.deepcopy(of.customers[31]) | {"id": 1000 + count, "email": email(count)}
-        made.customers[email(count)] = encoded([customer])
-        rows = [order(of.orders[2001], customer, number) for number in range(count, 0, -1)]
+    day, today = timedelta(days=1), datetime.now(UTC).replace(microsecond=0)
+    people = [
+        (email(count), LINES, [_NOW - (100 - number) * day for number in range(count, 0, -1)])
+        for count in SIZES.values()
+    ]
+    people.append((DECIDED_EMAIL, DECIDED_LINES, [today - 2 * age * day for age in range(DECIDED)]))
+    for address, lines, dates in people:
+        customer = copy.deepcopy(of.customers[31]) | {"id": 1000 + len(dates), "email": address}
+        made.customers[address] = encoded([customer])
+        rows = [order(of.orders[2001], customer, len(dates) - at, lines, placed) for at, placed in enumerate(dates)]
         made.orders[str(customer["id"])] = encoded(rows)
     return made
 
 
-def order(pattern: Mapping[str, Any], customer: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """One order like the pattern, the newest with the highest number."""
+def order(
+    pattern: Mapping[str, Any], customer: Mapping[str, Any], number: int, count: int, placed: datetime
+) -> dict[str, Any]:
+    """One order like the pattern, with so many lines; the newest with the highest number."""
     row: dict[str, Any] = copy.deepcopy(dict(pattern))
     native = customer["id"] * 1000 + number
-    placed = _NOW - timedelta(days=100 - number)
     status = ("processing", "completed", "completed", "cancelled")[number % 4]
     row |= {"id": native, "number": str(native), "status": status, "customer_id": customer["id"]}
     row |= {"prices_include_tax": False, "refunds": [], "billing": dict(customer["billing"], email=customer["email"])}
@@ -91,7 +100,7 @@ def order(pattern: Mapping[str, Any], customer: Mapping[str, Any], number: int) 
         none = (word == "completed" and status != "completed") or (word == "paid" and status == "cancelled")
         row |= {f"date_{word}": None if none else at, f"date_{word}_gmt": None if none else at}
     lines = []
-    for at in range(LINES):
+    for at in range(count):
         product, quantity = (number * 7 + at * 13) % _PRODUCTS + 1, 1 + at % 3
         line = copy.deepcopy(row["line_items"][0])
         total = f"{(20 + product) * quantity}.00"
