@@ -45,7 +45,17 @@ from strawberry.types.scalar import identity
 
 from execution import completing
 from execution.places import Path, Place, ResolveInfo
-from execution.resolving import Attribute, Call, Gate, Reading, exact_class, reading_of, written_class
+from execution.resolving import (
+    Attribute,
+    Call,
+    Gate,
+    Gated,
+    Reading,
+    Together,
+    exact_class,
+    reading_of,
+    written_class,
+)
 from execution.running import Run
 
 #: How many fields a compiled operation may have, each counted for every type and place it is written out for, and for
@@ -210,12 +220,13 @@ class _Writer:
         head = (field, nodes, definition.type, parent)
         place = Place(nodes, definition.type, parent, field, here, 0, head, _nothing)
         path = f"(p, {key!r}, {parent.name!r})"
-        read = self._read(reading_of(definition, self.schema), place, definition, details, path)
+        reading = reading_of(definition, self.schema)
+        read = self._read(reading, place, definition, details, path)
         slow = self._name("slow_")
         self._names[slow] = _slow_field(place, key)
         value = self._value(place, details, path, lambda: f"v = {slow}(v, p, r, d)")
         mark = self._name("place_", place)
-        return [
+        lines = [
             "try:",
             f"    v = {read}",
             *(f"    {line}" for line in value),
@@ -223,6 +234,16 @@ class _Writer:
             f"    v = r.fail(e, {mark}, {path})",
             f"d[{key!r}] = v",
         ]
+        if isinstance(reading, Gated) and isinstance(reading.open, Together):
+            level = self._name("level_", reading.open.level)
+            return [
+                f"if r.gates[{self._gate(reading.gates)}]:",
+                f"    d[{key!r}] = None",
+                f"    r.gather({level}, {mark}, s, {path}, d, {key!r})",
+                "else:",
+                *(f"    {line}" for line in lines),
+            ]
+        return lines
 
     def _read(self, reading: Reading, place: Place, definition: Any, details: FieldDetailsList, path: str) -> str:
         if isinstance(reading, Attribute):
@@ -237,6 +258,8 @@ class _Writer:
         if isinstance(reading, Call):
             return f"{self._name('read_', reading.call)}(s, {info}{arguments})"
         shut = f"{self._name('read_', reading.shut.call)}(s, {info}{arguments})"
+        if isinstance(reading.open, Together):
+            return shut
         if isinstance(reading.open, Attribute):
             open_ = f"s.{reading.open.name}"
         elif reading.open.bare:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import keyword
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -36,6 +37,19 @@ class Gate(Protocol):
     def lets_pass(self, context: Any, /) -> bool: ...
 
 
+@runtime_checkable
+class Level(Protocol):
+    """A field extension that reads a field without arguments of all the objects of a level together.
+
+    `together` tells for each object what brings its value, and under which key the value is there; None: it is null.
+    It asks nothing that its field's resolver would not ask, and does not raise.
+    """
+
+    def together(
+        self, objects: Sequence[Any], context: Any, /
+    ) -> Sequence[tuple[asyncio.Future[Mapping[Any, Any]], Any] | None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """An attribute of the parent."""
@@ -53,11 +67,18 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A level as a whole."""
+
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
 class Gated:
     """One way while all gates let pass, another where one does not."""
 
     gates: tuple[Gate, ...]
-    open: Attribute | Call
+    open: Attribute | Call | Together
     shut: Call
 
 
@@ -80,15 +101,21 @@ def reading_of(field: GraphQLField, schema: GraphQLSchema) -> Reading:
         return Call(resolve)
     shut = Call(_extended(own, home) if made == "_resolver" else resolve)
     gates = tuple(one for one in own.extensions if isinstance(one, Gate))
-    if len(gates) < len(own.extensions):
+    levels = [one for one in own.extensions if isinstance(one, Level)]
+    if len(gates) + len(levels) < len(own.extensions) or len(levels) > 1:
         return shut
-    if own.base_resolver is not None:
-        open_: Attribute | Call = _direct(own, own.base_resolver, home)
+    open_: Attribute | Call | Together
+    if levels:
+        if own.arguments:
+            return shut
+        open_ = Together(levels[0])
+    elif own.base_resolver is not None:
+        open_ = _direct(own, own.base_resolver, home)
     elif own.default_resolver is getattr and _is_word(own.python_name):
         open_ = Attribute(own.python_name)
     else:
         return shut
-    return Gated(gates, open_, shut) if gates else open_
+    return open_ if not own.extensions and not isinstance(open_, Together) else Gated(gates, open_, shut)
 
 
 def _is_plain(field: StrawberryField, home: Schema) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from itertools import compress
+from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, located_error
 from graphql.execution.values import VariableValues
@@ -14,13 +15,13 @@ from graphql.type import GraphQLResolveInfoHelpers
 
 from execution.kinds import is_awaitable
 from execution.places import Complete, Later, Path, Place, ResolveInfo, keys_of
-from execution.resolving import Gate
+from execution.resolving import Gate, Level
 
 
 class _Wait:
     """A place that waits for its value."""
 
-    __slots__ = ("awaitable", "complete", "container", "given_up", "key", "path", "place", "started")
+    __slots__ = ("awaitable", "complete", "container", "given_up", "key", "path", "pick", "place", "started")
 
     def __init__(
         self, awaitable: Any, complete: Complete, place: Place, path: Path, container: Any, key: str | int
@@ -31,6 +32,8 @@ class _Wait:
         self.path = path
         self.container = container
         self.key = key
+        #: Under which key its value is in what is awaited, where several places share that; None: it is the value.
+        self.pick: Any = None
         self.started = False
         #: A place above became null, or the run ended: nobody wants the value any more.
         self.given_up = False
@@ -50,6 +53,7 @@ class Run:
         "_fatal",
         "_futures",
         "_idle",
+        "_levels",
         "_nulled",
         "_sweeping",
         "_tasks",
@@ -82,6 +86,8 @@ class Run:
         self._nulled: set[tuple[str | int, ...]] = set()
         self._futures: dict[asyncio.Future[Any], list[_Wait]] = {}
         self._tasks: dict[asyncio.Task[None], _Wait] = {}
+        #: What is read together, until the tick that met the first of it is over.
+        self._levels: dict[Place, tuple[Level, list[Any], list[_Wait]]] = {}
         self._ending: set[asyncio.Future[Any]] = set()
         self._idle: asyncio.Future[None] | None = None
         self._fatal: BaseException | None = None
@@ -122,15 +128,27 @@ class Run:
         """Fill a place when its value is there: one callback for each future, however many places want it."""
         wait = _Wait(awaitable, complete, place, path, container, key)
         if asyncio.isfuture(awaitable):
-            waiting = self._futures.get(awaitable)
-            if waiting is None:
-                self._futures[awaitable] = [wait]
-                awaitable.add_done_callback(self._settled)
-            else:
-                waiting.append(wait)
+            self._wait_for(awaitable, wait)
         else:
             task = asyncio.get_running_loop().create_task(self._drive(wait))
             self._tasks[task] = wait
+
+    def _wait_for(self, future: asyncio.Future[Any], wait: _Wait) -> None:
+        waiting = self._futures.get(future)
+        if waiting is None:
+            self._futures[future] = [wait]
+            future.add_done_callback(self._settled)
+        else:
+            waiting.append(wait)
+
+    def gather(self, level: Level, place: Place, source: Any, path: Path, container: dict[str, Any], key: str) -> None:
+        """Fill a place when its level was read: one question and one callback for all that this tick meets of it."""
+        found = self._levels.get(place)
+        if found is None:
+            found = self._levels[place] = (level, [], [])
+            asyncio.get_running_loop().call_soon(self._ask_together, place)
+        found[1].append(source)
+        found[2].append(_Wait(None, place.complete, place, path, container, key))
 
     def once(self, place: int, make: Any) -> Any:
         """The arguments of a field that depend on variables only: worked out once in a run."""
@@ -151,7 +169,7 @@ class Run:
     # ------------------------------------------------------------------ waiting
     @property
     def waits(self) -> bool:
-        return bool(self._tasks or self._futures)
+        return bool(self._tasks or self._futures or self._levels)
 
     @property
     def over(self) -> bool:
@@ -173,6 +191,7 @@ class Run:
 
     async def give_up(self) -> None:
         """End all that still runs for this run."""
+        self._levels.clear()
         futures, self._futures = self._futures, {}
         for future in futures:  # as awaiting them would have done
             future.cancel()
@@ -204,6 +223,23 @@ class Run:
                 del self._tasks[asyncio.current_task()]  # type: ignore[arg-type]
             self._check()
 
+    def _ask_together(self, place: Place) -> None:
+        level, sources, waits = self._levels.pop(place, _NO_LEVEL)
+        if self._nulled:
+            wanted = [not self._is_nulled(wait.path) for wait in waits]
+            sources, waits = list(compress(sources, wanted)), list(compress(waits, wanted))
+        try:
+            for wait, found in zip(waits, level.together(sources, self._context) if waits else (), strict=True):
+                if found is None:
+                    self._arrived(wait, None)
+                else:
+                    wait.pick = found[1]
+                    self._wait_for(found[0], wait)
+        except BaseException as fatal:
+            self._end_with(fatal)
+            raise
+        self._check()
+
     def _settled(self, future: asyncio.Future[Any]) -> None:
         waiting = self._futures.pop(future, ())
         if future.cancelled():
@@ -215,7 +251,7 @@ class Run:
             if error is None:
                 value = future.result()
                 for wait in waiting:
-                    self._arrived(wait, value)
+                    self._arrived(wait, value if wait.pick is None else value.get(wait.pick))
             elif isinstance(error, Exception):
                 for wait in waiting:
                     self._failed(wait, error)
@@ -255,7 +291,7 @@ class Run:
         self._wake()
 
     def _check(self) -> None:
-        if not self._tasks and not self._futures:
+        if not self.waits:
             self._wake()
 
     def _wake(self) -> None:
@@ -314,6 +350,9 @@ class Run:
             else:
                 here[keys[-1]] = None
         return ExecutionResult(data, self.errors or None)
+
+
+_NO_LEVEL: Final[Any] = (None, (), ())
 
 
 def _let_pass(gates: Sequence[Gate], context: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiodataloader import DataLoader
@@ -18,6 +18,7 @@ from schema.actions import Action
 from schema.customer import Customer, CustomerProfile
 from schema.emails import Email
 from schema.ids import GlobalId, MalformedId, parse_id
+from schema.levels import Brought
 from schema.order import Order, ProductRef
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product, Variant
@@ -80,6 +81,33 @@ class _StoreLoaders:
         vars(self).clear()
 
 
+class _Products:
+    """Products by store; whether asked for alone or with a whole level, each is asked for once."""
+
+    def __init__(self, read: Callable[[str, list[str]], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
+        self._read = read
+        #: By store and native id: what brings it, by native id.
+        self._asked: dict[str, dict[str, asyncio.Future[Mapping[str, Any]]]] = {}
+
+    def many(self, store: str, natives: Iterable[str]) -> asyncio.Future[Mapping[str, Any]]:
+        """What brings products of a store: each a product, its error, or nothing."""
+        asked = self._asked.setdefault(store, {})
+        wanted = dict.fromkeys(natives)
+        new = [native for native in wanted if native not in asked]
+        if new:
+            asked.update(dict.fromkeys(new, asyncio.ensure_future(self._read(store, new))))
+        bringing = {asked[native] for native in wanted}
+        return bringing.pop() if len(bringing) == 1 else asyncio.ensure_future(self._joined(bringing))
+
+    @staticmethod
+    async def _joined(bringing: Iterable[asyncio.Future[Mapping[str, Any]]]) -> Mapping[str, Any]:
+        return {native: found for one in bringing for native, found in (await one).items()}
+
+    def end(self) -> None:
+        """Forget what was loaded, and how."""
+        vars(self).clear()
+
+
 class RequestLoaders:
     """What is not the viewer's comes back as None, after the same upstream work as what is not there."""
 
@@ -90,7 +118,8 @@ class RequestLoaders:
         self._bound = None if context.viewer.customer_email is None else Email(context.viewer.customer_email)
         self.order = _StoreLoaders(self._orders)
         self.subscription = _StoreLoaders(self._subscriptions)
-        self.product = _StoreLoaders(self._products)
+        self._many = _Products(self._products)
+        self.product = _StoreLoaders(self._products_alone)
         self.variant = _StoreLoaders(self._variants)
         self.profiles = _StoreLoaders(self._profiles)
         self.profile = _StoreLoaders(self._profiles_by_id)
@@ -104,7 +133,7 @@ class RequestLoaders:
         for order in self._read:
             order.let_go()
         for loaders in list(vars(self).values()):
-            if isinstance(loaders, _StoreLoaders):
+            if isinstance(loaders, _StoreLoaders | _Products):
                 loaders.end()
         vars(self).clear()
 
@@ -196,20 +225,23 @@ class RequestLoaders:
             return self._context.may_see(await self.subscription_owner(subscription))
         return self._context.may_see(subscription.owner)
 
-    async def _products(self, keys: list[ProductRef]) -> list[Product | PlatformError | None]:
-        async def read(platform: Platform, group: list[ProductRef]) -> Mapping[ProductRef, Product]:
-            found = await platform.products(list(dict.fromkeys(key.product for key in group)))
-            staff = self._context.is_staff
-            return {
-                key: found[key.product]
-                for key in group
-                if key.product in found and (staff or found[key.product].status is not ProductStatus.DRAFT)
-            }
+    async def _products(self, store: str, natives: list[str]) -> Mapping[str, Product | PlatformError]:
+        platform = self._stores.get(store)
+        if platform is None or not platform.supports(Operation.PRODUCTS):
+            return {}
+        found = await ask(platform, lambda asked: asked.products(natives), self._context.patience)
+        if isinstance(found, PlatformError):
+            return dict.fromkeys(natives, found)
+        if self._context.is_staff:
+            return found
+        return {native: one for native, one in found.items() if one.status is not ProductStatus.DRAFT}
 
-        return await self._of_store(keys, read, Operation.PRODUCTS)
+    async def _products_alone(self, keys: list[ProductRef]) -> list[Product | PlatformError | None]:
+        found = await self._many.many(keys[0].store, [key.product for key in keys])
+        return [found.get(key.product) for key in keys]
 
     async def _variants(self, keys: list[ProductRef]) -> list[Variant | BaseException | None]:
-        refs = [key._replace(variant=None) for key in keys]
+        refs = [key.whole for key in keys]
         products = await asyncio.gather(*(self.product.load(ref) for ref in refs), return_exceptions=True)
         found: list[Variant | BaseException | None] = []
         for key, product in zip(keys, products, strict=True):
@@ -264,6 +296,15 @@ class RequestLoaders:
         return await self._of_store(keys, read, Operation.SUBSCRIPTIONS_OF_ORDERS)
 
     # -- links
+
+    def products_of(self, refs: Sequence[ProductRef | None]) -> Brought:
+        """The products of a level of lines: one question to each store."""
+        by_store: dict[str, list[str]] = {}
+        for ref in refs:
+            if ref is not None:
+                by_store.setdefault(ref.store, []).append(ref.product)
+        bringing = {store: self._many.many(store, natives) for store, natives in by_store.items()}
+        return [None if ref is None else (bringing[ref.store], ref.product) for ref in refs]
 
     async def linked_order(self, ref: OrderRef, info: Info) -> Order | None:
         parts = order_parts(Selection.below(info), self._context.decide)

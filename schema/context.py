@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import strawberry
 
+from schema.levels import Brought
+
 if TYPE_CHECKING:
     from schema.actions import Action, ActionRequest, TimelineEntry, Viewer
     from schema.connections import OrderConnection, ReturnConnection, SubscriptionConnection
@@ -42,6 +44,7 @@ class Loaders(Protocol):
     @property
     def customer(self) -> Loader[Email, Customer | None]: ...
 
+    def products_of(self, refs: Sequence[ProductRef | None]) -> Brought: ...
     def node(self, id: str, info: Info) -> Awaitable[Node | None]: ...
     def entity(self, type_name: str, id: str, info: Info) -> Awaitable[Node | None]: ...
     def payload_order_parts(self, info: Info) -> OrderParts: ...

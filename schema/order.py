@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import strawberry
 
 from schema.access import ACTIONS_READ, CUSTOMERS_READ, PRODUCTS_READ, SUBSCRIPTIONS_READ, Masked, NeedsScope, for_staff
-from schema.context import Info
+from schema.context import Context, Info
 from schema.emails import Email
 from schema.ids import parse_id
+from schema.levels import Brought, ReadTogether
 from schema.making import maker
 from schema.parts import Parted, not_loaded
 from schema.policy import Eligibility, RequestAssumption
@@ -51,6 +53,14 @@ class ProductRef(NamedTuple):
         return self if self.variant is None else ProductRef(self.store, self.product)
 
 
+def products_of(lines: Sequence[Any], context: Context) -> Brought:
+    """The products of lines that each have a `product_ref`."""
+    return context.loaders.products_of([line.product_ref for line in lines])
+
+
+PRODUCTS_TOGETHER = ReadTogether(products_of)
+
+
 @strawberry.type(description="How many units of a line. Null where the store does not say.")
 class LineQuantity:
     ordered: int
@@ -87,7 +97,7 @@ class OrderLine:
 
     @strawberry.field(
         description="The product as it is sold today; it may have changed since the order.",
-        extensions=[NeedsScope(PRODUCTS_READ)],
+        extensions=[NeedsScope(PRODUCTS_READ), PRODUCTS_TOGETHER],
     )
     def product(self, info: Info) -> Product | None:
         if self.product_ref is None:

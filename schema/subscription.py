@@ -11,7 +11,7 @@ from schema.access import CUSTOMERS_READ, ORDERS_READ, PRODUCTS_READ, Masked, Ne
 from schema.context import Info
 from schema.emails import Email
 from schema.ids import parse_id
-from schema.order import Order, ProductRef
+from schema.order import PRODUCTS_TOGETHER, Order, ProductRef
 from schema.parts import Parted, not_loaded
 from schema.policy import Eligibility
 from schema.product import Product, Variant
@@ -47,12 +47,12 @@ class SubscriptionLine:
 
     @strawberry.field(
         description="The product as it is sold today, in the shop the subscription bills for.",
-        extensions=[NeedsScope(PRODUCTS_READ)],
+        extensions=[NeedsScope(PRODUCTS_READ), PRODUCTS_TOGETHER],
     )
     def product(self, info: Info) -> Product | None:
         if self.product_ref is None:
             return None
-        return cast("Product | None", info.context.loaders.product.load(self.product_ref._replace(variant=None)))
+        return cast("Product | None", info.context.loaders.product.load(self.product_ref.whole))
 
     @strawberry.field(description="The variant as it is sold today.", extensions=[NeedsScope(PRODUCTS_READ)])
     def variant(self, info: Info) -> Variant | None:

@@ -178,6 +178,15 @@ class _Loaders:
     variant = property(lambda self: self._loader("Variant"))
     customer = property(lambda self: self._loader("Customer"))
 
+    def products_of(self, refs: Any) -> Any:
+        async def bring(natives: Any) -> Any:
+            found = await asyncio.gather(*(self.product.load(ref) for ref in natives), return_exceptions=True)
+            return dict(zip(natives, found, strict=True))
+
+        wanted = dict.fromkeys(ref.whole for ref in refs if ref is not None)
+        future = asyncio.ensure_future(bring(wanted)) if wanted else None
+        return [None if ref is None or future is None else (future, ref.whole) for ref in refs]
+
     def node(self, id: str, info: Any) -> Any:
         return self._made.given(SCHEMA.type_map["Node"], ("node", *info.path.as_list()))
 
