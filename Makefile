@@ -12,7 +12,7 @@ WEB_SOURCES := $(wildcard web/package-lock.json web/.npmrc web/*.mjs web/*.json)
 # Two processes run the tests, a file in one of them; a failing one is best run again alone, without these.
 TWO := -n 2 --dist loadfile
 
-.PHONY: demo test test-live check schema fuzz bench bench-peers chaos lock web
+.PHONY: demo test test-live check schema fuzz bench bench-peers soak chaos lock web
 export HOST PORT
 
 demo: .venv/.run ; -@$(MAKE) --no-print-directory web
@@ -31,6 +31,8 @@ schema: .venv/.run
 fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py tests/execution
 # LOAD=10: instead, ten minutes of ordinary queries among hostile ones.
 bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
+# Whether memory stays flat over a million requests. REQUESTS=50000: over so many. Not part of `check`.
+soak: .venv/.dev ; .venv/bin/python -m benchmarks.soak $(if $(REQUESTS),--requests $(REQUESTS))
 # MINUTES=1: for so long; ten where it is left out. Needs PostgreSQL; not part of `check`.
 chaos: .venv/.dev ; .venv/bin/python -m benchmarks.chaos $(if $(MINUTES),--minutes $(MINUTES))
 # The gateway beside what else could answer the same question, into benchmarks/RESULTS.md (until all is done, into
