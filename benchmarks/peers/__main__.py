@@ -281,7 +281,8 @@ async def run(running: Sequence[Running], shop: int, plan: Plan, found: Found, k
                         cell.rounds.append(one)
                 out.print(f"{size}, {delay} ms: round {number + 1} of {plan.rounds}")
         for each in running:
-            facts[each.contender.name].memory = memory(each.process)[0]
+            if not facts[each.contender.name].failed:
+                facts[each.contender.name].memory = memory(each.process)[0]
         found.sizes.append(size)
         keep()
     if plan.cold:
