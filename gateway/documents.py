@@ -170,6 +170,8 @@ class Persisted:
         digest = self._digest(asked)
         if asked.query is None:
             return self._known(asked, digest, limited), None
+        if digest is None and not limited:
+            return asked.query, None
         own = hashlib.sha256(asked.query.encode("utf-8", "surrogatepass")).hexdigest()
         if digest is not None and digest != own:
             raise RequestError.of("the given hash is not the sha256 of the query", "PERSISTED_QUERY_HASH_MISMATCH")

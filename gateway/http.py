@@ -55,13 +55,20 @@ END_USER = "x-end-user-address"
 
 _ADDRESS = re.compile(r"[^\s@\"'{}()]+@[^\s@\"'{}()]+\.[A-Za-z]")
 
+_NOT_STORED = (b"cache-control", b"no-store")
+
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 
 
 class Presented(SchemaExtension):
-    """What a client reads of an operation: errors in its words, and for staff the upstream calls it took."""
+    """What a client reads of an operation: errors in its words, and for staff the upstream calls it took.
+
+    It hands over the document that was prepared: nothing is parsed or validated twice.
+    """
 
     def on_operation(self) -> Iterator[None]:
+        self.execution_context.graphql_document = self.execution_context.context.prepared.document
+        self.execution_context.pre_execution_errors = []
         started = time.perf_counter()
         calls: list[UpstreamCall] = []
         self.calls = calls
@@ -119,18 +126,6 @@ def _call(call: UpstreamCall, began: float) -> dict[str, Any]:
     }
 
 
-class Ready(SchemaExtension):
-    """Hands over the document that was prepared: nothing is parsed or validated twice."""
-
-    def on_parse(self) -> Iterator[None]:
-        self.execution_context.graphql_document = self.execution_context.context.prepared.document
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        self.execution_context.pre_execution_errors = []
-        yield
-
-
 class GatewayContext(RequestContext):
     """A request's context, with the process behind it."""
 
@@ -156,7 +151,7 @@ class GraphQLView:
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         self.runtime = runtime
-        self.schema = build_api(Api, extensions=[Ready, Presented, lambda: CompiledExecution(self.operations)])
+        self.schema = build_api(Api, extensions=[Presented, lambda: CompiledExecution(self.operations)])
         self.operations = Operations(self.schema)
         self.documents = Documents(self.schema._schema, settings.limits, self.operations.prepare)
         self.persisted = Persisted(settings.documents.manifests, settings.documents.only)
@@ -178,8 +173,7 @@ class GraphQLView:
                 _log.error("request_failed", exc_info=error)
                 words = "Something went wrong here; it has been logged."
                 response = failure(500, words, "INTERNAL_ERROR", media=media or JSON, requestId=id)
-            response.headers["x-request-id"] = id
-            response.headers["cache-control"] = "no-store"
+            response.raw_headers += [(b"x-request-id", id.encode()), _NOT_STORED]
             await response(scope, receive, send)
 
     async def _answer(self, request: Request, id: str, media: str | None) -> Response:
@@ -225,7 +219,8 @@ class GraphQLView:
         """The request, its body within its limit of size and time."""
         settings = self.runtime.settings
         refuse_cross_site(request.method, request.headers, settings.server.origins, strict=settings.production)
-        if _ADDRESS.search(unquote_plus(request.url.query)):
+        in_address = request.scope["query_string"]
+        if in_address and _ADDRESS.search(unquote_plus(in_address.decode("latin-1"))):
             raise Refused(400, "an e-mail address does not belong in an address: send it by POST", "BAD_REQUEST")
         if request.method != "POST":
             return read(request.method, request.headers, request.scope["query_string"], b"")

@@ -212,6 +212,8 @@ class _Costing:
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any]
     known: dict[tuple[str, tuple[tuple[str, int], ...]], int] = field(default_factory=dict)
+    #: Variables that a size depends on.
+    read: set[str] = field(default_factory=set)
 
     def selection(self, selections: SelectionSetNode, parent: Any, sizes: Mapping[str, int]) -> int:
         total = 0
@@ -270,6 +272,7 @@ class _Costing:
 
     def literal(self, value: ValueNode) -> object:
         if isinstance(value, VariableNode):
+            self.read.add(value.name.value)
             return self.variables.get(value.name.value, Undefined)
         if isinstance(value, IntValueNode):
             return int(value.value) if len(value.value) < 10 else _MANY
@@ -282,19 +285,47 @@ def _is_list(kind: Any) -> bool:
     return is_list_type(kind.of_type if is_non_null_type(kind) else kind)
 
 
-def cost_of(
-    operation: OperationDefinitionNode, document: DocumentNode, schema: GraphQLSchema, variables: Mapping[str, Any]
-) -> int:
-    """What a valid operation costs with these variables, as `@cost` and `@listSize` of the schema say: each object 1,
-    each list as many times as it is asked to hold, a mutation 10. Fragments for several types count together."""
-    defaults = {
-        one.variable.name.value: _default(one.default_value)
-        for one in operation.variable_definitions or ()
-        if one.default_value is not None
-    }
-    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
-    root = _root(schema, operation.operation)
-    return _Costing(schema, fragments, {**defaults, **variables}).selection(operation.selection_set, root, {})
+class Costs:
+    """What an operation costs with given variables; for the same sizes it is worked out once."""
+
+    _MOST: Final = 64
+
+    def __init__(self, operation: OperationDefinitionNode, document: DocumentNode, schema: GraphQLSchema) -> None:
+        self._operation = operation
+        self._document = document
+        self._schema = schema
+        self._defaults = {
+            one.variable.name.value: _default(one.default_value)
+            for one in operation.variable_definitions or ()
+            if one.default_value is not None
+        }
+        self._read: tuple[str, ...] | None = None
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """As `@cost` and `@listSize` of the schema say: each object 1, each list as many times as it is asked to hold,
+        a mutation 10. Fragments for several types count together."""
+        if self._read is not None:
+            sizes = tuple(_size_in(variables.get(name, self._defaults.get(name, Undefined))) for name in self._read)
+            if (known := self._known.get(sizes)) is not None:
+                return known
+        fragments = {
+            one.name.value: one for one in self._document.definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        costing = _Costing(self._schema, fragments, {**self._defaults, **variables})
+        found = costing.selection(self._operation.selection_set, _root(self._schema, self._operation.operation), {})
+        self._read = tuple(sorted(costing.read))
+        if len(self._known) < self._MOST:
+            values = costing.variables
+            self._known[tuple(_size_in(values.get(name, Undefined)) for name in self._read)] = found
+        return found
+
+
+def _size_in(value: object) -> object:
+    """What of a variable's value decides a size."""
+    if isinstance(value, list):
+        return ("list", len(value))
+    return value if isinstance(value, int) else None
 
 
 def _default(value: ValueNode) -> object:

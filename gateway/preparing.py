@@ -7,7 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphql import (
@@ -28,7 +28,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.limits import check_document, check_variables, cost_of, exceeded
+from gateway.limits import Costs, check_document, check_variables, exceeded
 from gateway.protocol import RequestError
 from gateway.settings import Limits
 
@@ -58,6 +58,8 @@ class Prepared:
     #: By name; None: the one without a name.
     operations: Mapping[str | None, OperationDefinitionNode]
     introspects: bool
+    #: By the operation's name.
+    costs: dict[str | None, Costs] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run.
@@ -154,7 +156,11 @@ class Documents:
             check_variables(variables, self.limits)
         except GraphQLError as error:
             raise RequestError([error]) from None
-        cost = cost_of(operation, prepared.document, self.schema, variables)
+        name = operation.name.value if operation.name else None
+        costs = prepared.costs.get(name)
+        if costs is None:
+            costs = prepared.costs[name] = Costs(operation, prepared.document, self.schema)
+        cost = costs.of(variables)
         most = self.limits.cost
         if cost > most:
             words = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -78,7 +79,7 @@ def _bad(message: str) -> Refused:
 
 def _json_object(headers: Headers, body: bytes) -> dict[str, Any]:
     types = headers.getlist("content-type")
-    if len(types) != 1 or not _is_json(types[0]):
+    if len(types) != 1 or not (types[0] == JSON or _is_json(types[0])):
         raise Refused(415, "send the request as `content-type: application/json`, in UTF-8", "UNSUPPORTED_MEDIA_TYPE")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Refused(415, "send the body as it is, without a content-encoding", "UNSUPPORTED_MEDIA_TYPE")
@@ -148,6 +149,14 @@ def answered_as(accept: str | None) -> str | None:
     """The media type that the client likes best: GRAPHQL where it is named, JSON where anything goes; None: neither."""
     if accept is None or not accept.strip():
         return JSON
+    return _best_known(accept) if len(accept) < _SHORT else _best(accept)
+
+
+#: Longer words than these are read anew each time: no client fills the memory with them.
+_SHORT: Final = 200
+
+
+def _best(accept: str) -> str | None:
     ranges = [_media(piece) for piece in accept.split(",") if piece.strip()]
     best: tuple[float, int, bool, str] | None = None
     for media in (JSON, GRAPHQL):
@@ -157,6 +166,8 @@ def answered_as(accept: str | None) -> str | None:
             best = candidate
     return best[3] if best else None
 
+
+_best_known = lru_cache(maxsize=256)(_best)
 
 _EXACT = 2
 

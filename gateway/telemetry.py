@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -291,6 +291,9 @@ def request(offered: str | None = None) -> Iterator[str]:
 
     A caller's own id is kept where it is 8 to 64 letters, digits, `_` or `-`; else a new one is made.
     """
-    id = offered if offered and _REQUEST_ID.fullmatch(offered) and strike(offered) == offered else uuid.uuid4().hex
-    with structlog.contextvars.bound_contextvars(request_id=id):
+    id = offered if offered and _REQUEST_ID.fullmatch(offered) and strike(offered) == offered else secrets.token_hex(16)
+    bound = structlog.contextvars.bind_contextvars(request_id=id)
+    try:
         yield id
+    finally:
+        structlog.contextvars.reset_contextvars(**bound)

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from graphql import GraphQLObjectType, parse
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.limits import cost_of, unbounded_lists
+from gateway.limits import Costs, unbounded_lists
 from gateway.operations import document, names
 from gateway.preparing import Documents
 from gateway.settings import Limits
@@ -273,7 +275,7 @@ async def test_every_documented_operation_is_far_within_every_limit(name: str) -
     api = build_api()
     documents = Documents(api._schema, Limits())
     prepared = documents.prepare_now(document(name), suggest=True)
-    cost = cost_of(prepared.operation(name), prepared.document, api._schema, {"first": 10})
+    cost = Costs(prepared.operation(name), prepared.document, api._schema).of({"first": 10})
     assert cost * 4 <= Limits().cost, cost
 
 
@@ -304,7 +306,29 @@ async def test_every_documented_operation_is_far_within_every_limit(name: str) -
 async def test_a_cost_is_what_the_directives_say(text: str, cost: int) -> None:
     api = build_api()
     parsed = parse(text)
-    assert cost_of(parsed.definitions[0], parsed, api._schema, {}) == cost  # type: ignore[arg-type]
+    costs = Costs(parsed.definitions[0], parsed, api._schema)  # type: ignore[arg-type]
+    assert (costs.of({}), costs.of({})) == (cost, cost)
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 200), st.floats(0, 3), st.text(max_size=2), st.lists(st.just("a"))
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["n", "ids", "other"]), _VALUES), max_size=6))
+async def test_a_cost_that_is_known_already_is_that_of_these_variables(asked: list[dict[str, Any]]) -> None:
+    document = parse(
+        "query ($n: Int! = 4, $ids: [ID!]!, $other: String) { orders(first: $n) { nodes { id } } "
+        "nodes(ids: $ids) { id } order(number: $other) { id } }"
+    )
+    [operation] = document.definitions
+    kept = Costs(operation, document, _SCHEMA)  # type: ignore[arg-type]
+    for variables in asked:
+        anew = Costs(operation, document, _SCHEMA)  # type: ignore[arg-type]
+        assert kept.of(variables) == anew.of(variables)
+
+
+_SCHEMA = build_api()._schema
 
 
 # ------------------------------------------------------------------ what production does not tell
