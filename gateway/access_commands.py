@@ -15,7 +15,7 @@ from rich.table import Table
 from gateway.console import ConfigPath, err, fail, out, read_settings
 
 if TYPE_CHECKING:
-    from gateway.credentials import Credentials
+    from gateway.credentials import Credentials, KeyRow
     from gateway.settings import Settings
 
 key = typer.Typer(help="API keys kept in the database.", no_args_is_help=True)
@@ -78,6 +78,12 @@ def create_key(
         str | None, typer.Option(help="Words with commas; left out: all that a chatbot does for a customer.")
     ] = None,
     assurance: Assurance = "CLAIMED",
+    person: Annotated[
+        str | None, typer.Option(help="Address of who stands behind it: they may not approve what it asks for.")
+    ] = None,
+    require_preview: Annotated[
+        bool, typer.Option("--require-preview", help="It makes changes only after a preview; so do its sessions.")
+    ] = False,
     config: ConfigPath = _DEFAULT,
 ) -> None:
     """Make a key and print it, once: nobody can read it again."""
@@ -95,10 +101,17 @@ def create_key(
     row, text = _with_database(
         settings,
         lambda credentials: Keys(credentials, settings.secret.reveal()).create(
-            name, DEFAULT_SCOPES if asked is None else asked, level, taken=taken
+            name,
+            DEFAULT_SCOPES if asked is None else asked,
+            level,
+            person=person,
+            require_preview=require_preview,
+            taken=taken,
         ),
     )
     err.print(f"key {row.id} for {escape(row.name)}, {row.assurance.name}: {', '.join(row.scopes)}", highlight=False)
+    if held := _held_to(require_preview, person):
+        err.print(f"held to: {escape(held)}", highlight=False)
     err.print("Keep it now; it is not shown again.", highlight=False)
     out.print(text.reveal(), highlight=False, markup=False, soft_wrap=True)
 
@@ -106,17 +119,35 @@ def create_key(
 @key.command("list")
 def list_keys(config: ConfigPath = _DEFAULT) -> None:
     """Every key: its scopes, when it was last used, whether it still holds. Those of the configuration too."""
+    from actions.privacy import Unsealable
+    from gateway.keys import Keys
+
     settings = read_settings(config)
-    rows = _with_database(settings, lambda credentials: credentials.all_keys())
-    table = Table("id", "name", "assurance", "scopes", "made", "last used", "state")
+
+    async def known_keys(credentials: Credentials) -> list[tuple[KeyRow, str]]:
+        keys = Keys(credentials, settings.secret.reveal())
+
+        def person(row: KeyRow) -> str:
+            try:
+                return keys.person(row)
+            except Unsealable:
+                return "somebody whom another secret sealed"
+
+        return [(row, person(row)) for row in await keys.list()]
+
+    rows = _with_database(settings, known_keys)
+    table = Table("id", "name", "assurance", "scopes", "held to", "made", "last used", "state")
     for known in settings.api_keys:
-        table.add_row("(config)", escape(known.name), known.assurance.name, " ".join(known.scopes), "", "", "holds")
-    for row in rows:
+        held = escape(_held_to(known.require_preview, known.person))
+        words = " ".join(known.scopes)
+        table.add_row("(config)", escape(known.name), known.assurance.name, words, held, "", "", "holds")
+    for row, person in rows:
         table.add_row(
             row.id,
             escape(row.name),
             row.assurance.name,
             " ".join(row.scopes),
+            escape(_held_to(row.require_preview, person)),
             _minute(row.created_at),
             _minute(row.last_used_at),
             f"revoked {_minute(row.revoked_at)}" if row.revoked_at is not None else "holds",
@@ -194,6 +225,12 @@ def revoke_session(
 
 def _names(settings: Settings) -> set[str]:
     return {known.name for known in settings.api_keys}
+
+
+def _held_to(require_preview: bool, person: str | None) -> str:
+    """What a key is held to, in words; empty: nothing."""
+    words = ["previews first"] if require_preview else []
+    return ", ".join([*words, f"{person} may not approve"] if person else words)
 
 
 def _minute(at: datetime | None) -> str:

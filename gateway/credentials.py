@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
     Table,
+    Text,
     delete,
     select,
     update,
@@ -52,6 +55,21 @@ Index(
     api_keys.c.name,
     unique=True,
     sqlite_where=api_keys.c.revoked_at.is_(None),
+)
+
+#: What a key is held to, beside what it may do; no row where it is held to nothing. A table of its own, which a
+#: database that is older than it is given beside the others.
+api_key_bounds = Table(
+    "api_key_bounds",
+    metadata,
+    Column("key", String(16), ForeignKey("api_keys.id"), primary_key=True),
+    #: The address of who stands behind it, sealed.
+    Column("person", Text),
+    Column("require_preview", Boolean, nullable=False),
+)
+#: Keys with what they are held to.
+_KEYS = select(api_keys, api_key_bounds.c.person, api_key_bounds.c.require_preview).outerjoin(
+    api_key_bounds, api_key_bounds.c.key == api_keys.c.id
 )
 
 ended_sessions = Table(
@@ -94,6 +112,10 @@ class KeyRow:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    #: The address of who stands behind it, sealed; gone once it is revoked.
+    person: str | None = None
+    #: It makes changes only after a preview was confirmed; so do the customer sessions it makes.
+    require_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +170,7 @@ class Credentials:
                     for id, at in sorted(used.items()):  # in one order: two gateways never wait for each other
                         await connection.execute(update(api_keys).where(api_keys.c.id == id).values(last_used_at=at))
             async with self._ledger.reading() as connection:
-                keys = [
-                    _row(row)
-                    for row in await connection.execute(select(api_keys).where(api_keys.c.revoked_at.is_(None)))
-                ]
+                keys = [_row(row) for row in await connection.execute(_KEYS.where(api_keys.c.revoked_at.is_(None)))]
                 ended = await connection.scalars(select(ended_sessions.c.id).where(ended_sessions.c.until > now))
                 self._standing = Standing({key.id: key for key in keys}, frozenset(ended), started)
         except BaseException:
@@ -187,22 +206,27 @@ class Credentials:
                     created_at=row.created_at,
                 )
             )
+            if row.person is not None or row.require_preview:
+                await connection.execute(
+                    api_key_bounds.insert().values(key=row.id, person=row.person, require_preview=row.require_preview)
+                )
 
     async def all_keys(self) -> Sequence[KeyRow]:
         """Every key there ever was, oldest first."""
         async with self._ledger.reading() as connection:
-            return [_row(row) for row in await connection.execute(select(api_keys).order_by(api_keys.c.created_at))]
+            return [_row(row) for row in await connection.execute(_KEYS.order_by(api_keys.c.created_at))]
 
     async def revoke_key(self, id_or_name: str) -> KeyRow | None:
         """The live key that was revoked; None: there is none of this id or name."""
         async with self._ledger.writing() as connection:
             live = api_keys.c.revoked_at.is_(None)
-            query = select(api_keys).where(live, (api_keys.c.id == id_or_name) | (api_keys.c.name == id_or_name))
-            row = (await connection.execute(query.with_for_update())).first()
+            query = _KEYS.where(live, (api_keys.c.id == id_or_name) | (api_keys.c.name == id_or_name))
+            row = (await connection.execute(query.with_for_update(of=api_keys))).first()
             if row is None:
                 return None
             now = self._clock()
             await connection.execute(update(api_keys).where(api_keys.c.id == row.id).values(revoked_at=now))
+            await connection.execute(update(api_key_bounds).where(api_key_bounds.c.key == row.id).values(person=None))
             self._forget()
             return _row(row)
 
@@ -262,4 +286,6 @@ def _row(row: Any) -> KeyRow:
         created_at=row.created_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        person=row.person,
+        require_preview=bool(row.require_preview),
     )

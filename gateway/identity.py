@@ -107,7 +107,8 @@ class Identity:
         if token.startswith(KEY):
             row = self.keys.find(token, await self._credentials.standing())
             if row is not None:
-                return _of_key(row.name, row.assurance, row.scopes, row.id, ActorKind.BOT)
+                person, previews = self.keys.person(row), row.require_preview
+                return _of_key(row.name, row.assurance, row.scopes, row.id, ActorKind.BOT, person, previews)
         elif looks_like_one(token):
             try:
                 return await self._tokens.viewer(token)
@@ -135,8 +136,8 @@ class Identity:
             client=session.client,
             session=session.id,
             made_by=session.key,
-            person=(behind.person or "") if isinstance(behind, ApiKey) else "",
-            previews_first=isinstance(behind, ApiKey) and behind.require_preview,
+            person=(behind.person or "") if isinstance(behind, ApiKey) else self.keys.person(behind),
+            previews_first=behind.require_preview,
         )
 
     def _hash(self, token: str) -> bytes:

@@ -8,13 +8,15 @@ import re
 import secrets
 import string
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from actions.privacy import Privacy
 from gateway.credentials import Credentials, KeyRow, Standing
 from platforms.secrets import SecretText
 from schema.access import known_scopes
+from schema.emails import canonical_email
 from schema.vocabulary import AssuranceLevel
 
 PREFIX: Final = "afk_"
@@ -40,16 +42,33 @@ class Keys:
     credentials: Credentials
     secret: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _privacy: Privacy = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_privacy", Privacy(self.secret))
 
     async def create(
-        self, name: str, scopes: Collection[str], assurance: AssuranceLevel, *, taken: Collection[str] = ()
+        self,
+        name: str,
+        scopes: Collection[str],
+        assurance: AssuranceLevel,
+        *,
+        person: str | None = None,
+        require_preview: bool = False,
+        taken: Collection[str] = (),
     ) -> tuple[KeyRow, SecretText]:
         """A new key and its text, which nobody can be shown again.
 
+        Args:
+            person: the address of who stands behind it: what it asks for, that person may not approve.
+            require_preview: it makes changes only after a preview was confirmed; so do the sessions it makes.
+            taken: names that the configuration gives to keys.
+
         Raises:
-            BadKeyName, NameTaken: the name cannot be one, or is another's; `taken` are those of the configuration.
+            BadKeyName, NameTaken: the name cannot be one, or is another's.
             UnknownScope: there is no such scope.
             TooMuchAssurance: more than VERIFIED.
+            MalformedEmail: `person` is no address.
         """
         if not _NAME.fullmatch(name):
             raise BadKeyName("a key's name has 1 to 64 letters, digits, spaces, dots, hyphens or underscores")
@@ -67,6 +86,8 @@ class Keys:
             created_at=self.clock(),
             last_used_at=None,
             revoked_at=None,
+            person=self._privacy.seal(canonical_email(person)) if person is not None else None,
+            require_preview=require_preview,
         )
         await self.credentials.add_key(row)
         return row, SecretText(f"{PREFIX}{id}{text}")
@@ -78,6 +99,10 @@ class Keys:
     async def revoke(self, id_or_name: str) -> KeyRow | None:
         """The key that no longer lets anybody in; None: there is no live one of this id or name."""
         return await self.credentials.revoke_key(id_or_name)
+
+    def person(self, row: KeyRow) -> str:
+        """The address of who stands behind a key; empty: nobody is named. Raises `Unsealable`: by another secret."""
+        return self._privacy.unseal(row.person or "")
 
     def find(self, token: str, standing: Standing) -> KeyRow | None:
         """The live key that a token is."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actions.ledger import Ledger
-from gateway.credentials import Credentials, KeyRow, NameTaken
+from gateway.credentials import Credentials, KeyRow, NameTaken, api_key_bounds
 from platforms.secrets import SecretText
 from schema.vocabulary import AssuranceLevel
 from tests.postgres import Server
@@ -61,6 +61,40 @@ async def test_a_key_of_one_gateway_lets_in_at_the_other_until_it_is_revoked(
     assert await one.revoke_key("chatbot") is not None
     assert await other.revoke_key("chatbot") is None
     assert [row.revoked_at is not None for row in await other.all_keys()] == [True]
+
+
+async def test_what_a_key_is_held_to_is_known_at_every_gateway_and_its_person_goes_with_it(
+    two: tuple[Credentials, Credentials],
+) -> None:
+    one, other = two
+    held = replace(ROW, person="sealed", require_preview=True)
+    await one.add_key(held)
+    await one.add_key(replace(ROW, id="id2", name="named", person="sealed too"))
+    await one.add_key(replace(ROW, id="id3", name="free"))
+    assert (await other.standing()).keys["id1"] == held
+    assert [(row.person, row.require_preview) for row in await one.all_keys()] == [
+        ("sealed", True),
+        ("sealed too", False),
+        (None, False),
+    ]
+    for name in ("chatbot", "named", "free"):
+        assert await other.revoke_key(name) is not None
+    assert [(row.person, row.require_preview) for row in await one.all_keys()] == [
+        (None, True),
+        (None, False),
+        (None, False),
+    ]
+
+
+async def test_a_database_from_before_keys_were_held_to_anything_is_given_the_table(
+    two: tuple[Credentials, Credentials],
+) -> None:
+    one, other = two
+    await one.add_key(ROW)
+    async with one._ledger.writing() as connection:
+        await connection.run_sync(api_key_bounds.drop)
+    await other.open()
+    assert (await other.standing()).keys == {"id1": ROW}
 
 
 async def test_of_many_live_keys_of_one_name_there_is_one(two: tuple[Credentials, Credentials]) -> None:

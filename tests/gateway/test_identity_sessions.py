@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.credentials import LOOK, TOO_OLD, Credentials, api_keys, proofs
 from gateway.keys import BadKeyName, Keys, TooMuchAssurance
+from gateway.operations import document
 from gateway.proofs import LASTING, TRIES, Proofs, by_mail
 from gateway.rates import RateLimits
 from gateway.sessions import LONGEST, Sessions
@@ -280,6 +281,26 @@ async def test_a_key_of_one_customers_session_is_not_anothers(gateway: Gateway) 
     assert again["data"]["cancelOrder"]["replayed"] is True
 
 
+@loop
+async def test_a_key_that_was_made_may_be_held_to_previews_and_name_who_stands_behind_it(gateway: Gateway) -> None:
+    keys = gateway.runtime.identity.keys
+    scopes = (*DEFAULT_SCOPES, "sessions:create")
+    row, text = await keys.create(
+        "held", scopes, AssuranceLevel.VERIFIED, person="Sam@Acme.example", require_preview=True
+    )
+    assert "acme" not in str(row).lower(), "an address is kept sealed"
+    await look(gateway)
+    made = await session(gateway, text.reveal(), email="cleo@example.com", assurance="VERIFIED")
+    asked = {"input": {"orderId": "Order:us:450789002"}, "key": "held key"}
+    for token in (text.reveal(), made["token"]):
+        viewer = await gateway.runtime.identity.viewer([f"Bearer {token}"])
+        assert (viewer.person, viewer.previews_first) == ("sam@acme.example", True)
+        _, body, _ = await gateway.send(document("CancelIt"), asked, token=token)
+        assert body["data"]["cancelOrder"]["problem"]["kind"] == "PREVIEW_REQUIRED"
+    free = await gateway.runtime.identity.viewer([f"Bearer {await key(gateway, 'free')}"])
+    assert (free.person, free.previews_first) == ("", False)
+
+
 # ------------------------------------------------------------------ one-time codes
 async def code_for(gateway: Gateway, token: str, email: str = "ada@example.com") -> str:
     LETTERS.sent.clear()
@@ -461,6 +482,15 @@ def test_keys_and_sessions_are_made_and_ended_from_a_terminal(tmp_path: Path) ->
     code, out, err = aftersale(tmp_path, "key", "create", "--name", "bot", "--scopes", "orders:read,sessions:create")
     assert (code, bool(re.fullmatch(r"afk_\w{52}\n", out))) == (0, True), err
     assert "orders:read, sessions:create" in err
+    assert "held to" not in err
+    held = ("key", "create", "--name", "held", "--require-preview", "--person", "Sam@Acme.example")
+    code, out, err = aftersale(tmp_path, *held)
+    assert (code, "held to: previews first, Sam@Acme.example may not approve" in err) == (0, True), err
+    code, out, err = aftersale(tmp_path, "key", "list")
+    assert (code, "sam@acme.example" in out) == (0, True), (out, err)
+    assert aftersale(tmp_path, "key", "revoke", "held")[0] == 0
+    code, out, err = aftersale(tmp_path, "key", "list")
+    assert (code, "sam@acme.example" in out) == (0, False), (out, err)
     code, out, err = aftersale(tmp_path, "session", "create", "--email", "Ada@Example.com", "--key", "bot")
     assert (code, out[:4]) == (0, "afs_"), err
     assert "@" not in out + err
@@ -470,6 +500,7 @@ def test_keys_and_sessions_are_made_and_ended_from_a_terminal(tmp_path: Path) ->
     for words, says in (
         (("key", "create", "--name", "x", "--scopes", "orders:all"), "no scope orders:all"),
         (("key", "create", "--name", "x", "--assurance", "STAFF"), "CLAIMED or VERIFIED"),
+        (("key", "create", "--name", "x", "--person", "Sam"), "not an e-mail"),
         (("session", "create", "--email", "", "--key", "bot"), "not an e-mail"),
         (("session", "create", "--email", "a@b.example", "--key", "nobody"), "no key that holds has this name"),
         (("session", "create", "--email", "a@b.example", "--key", "bot", "--assurance", "VERIFIED"), "CLAIMED at most"),
