@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -14,9 +13,6 @@ from platforms.errors import DeadlineExceeded, PlatformError, Unavailable
 from platforms.transport import deadline
 from resolvers.errors import issue_message, retry_after_seconds
 from schema.provenance import SourceIssue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -39,55 +35,50 @@ class StorePatience:
         self._since: dict[str, float] = {}
         self._waiting: dict[str, int] = {}
 
-    @contextmanager
-    def waiting_for(self, store: str) -> Iterator[float]:
-        """While the store owes an answer. Gives the instant, on the loop's clock, at which its time is used up."""
-        clock = asyncio.get_running_loop().time
+    def begin(self, store: str, now: float) -> float:
+        """The store owes an answer from now on. The instant, on the loop's clock, at which its time is used up."""
         waiting = self._waiting.get(store, 0)
         if not waiting:
-            self._since[store] = clock()
+            self._since[store] = now
         self._waiting[store] = waiting + 1
-        try:
-            yield self._since[store] + self._seconds - self._spent.get(store, 0.0)
-        finally:
-            self._waiting[store] -= 1
-            if not self._waiting[store]:
-                self._spent[store] = self._spent.get(store, 0.0) + clock() - self._since[store]
+        return self._since[store] + self._seconds - self._spent.get(store, 0.0)
 
-
-@contextmanager
-def until(instant: float) -> Iterator[None]:
-    """Bound every upstream call inside to an instant of the loop's clock.
-
-    It takes the place of an outer bound: a batch may have been started while another store was being asked.
-    """
-    token = deadline.set(instant)
-    try:
-        yield
-    finally:
-        deadline.reset(token)
+    def end(self, store: str, now: float) -> None:
+        """It owes one answer less."""
+        self._waiting[store] -= 1
+        if not self._waiting[store]:
+            self._spent[store] = self._spent.get(store, 0.0) + now - self._since[store]
 
 
 async def ask(
     platform: Platform, question: Callable[[Platform], Awaitable[T]], patience: StorePatience
 ) -> T | PlatformError:
-    """One store's answer, or its error: whatever happens, it comes back, and in time."""
+    """One store's answer, or its error: whatever happens, it comes back, and in time.
+
+    Every upstream call inside is bound to the store's time. That takes the place of an outer bound: a batch may have
+    been started while another store was being asked.
+    """
+    store, clock = platform.config.id, asyncio.get_running_loop().time
+    now = clock()
+    instant = patience.begin(store, now)
+    bound = deadline.set(instant)
     try:
-        with patience.waiting_for(platform.config.id) as instant:
-            if instant <= asyncio.get_running_loop().time():
-                return DeadlineExceeded("the store has used up the time it has", store=platform.config.id)
-            with until(instant):
-                # The transport keeps the deadline; this is for an adapter that computes or waits outside of it.
-                async with asyncio.timeout_at(instant + _GRACE):
-                    return await question(platform)
+        if instant <= now:
+            return DeadlineExceeded("the store has used up the time it has", store=store)
+        # The transport keeps the deadline; this is for an adapter that computes or waits outside of it.
+        async with asyncio.timeout_at(instant + _GRACE):
+            return await question(platform)
     except PlatformError as error:
-        error.store = error.store or platform.config.id
+        error.store = error.store or store
         return error
     except TimeoutError:
-        return DeadlineExceeded("the store did not answer in time", store=platform.config.id)
+        return DeadlineExceeded("the store did not answer in time", store=store)
     except Exception:
-        _log.exception("adapter_failed", store=platform.config.id)
-        return Unavailable("the store's answer could not be understood", store=platform.config.id)
+        _log.exception("adapter_failed", store=store)
+        return Unavailable("the store's answer could not be understood", store=store)
+    finally:
+        deadline.reset(bound)
+        patience.end(store, clock())
 
 
 async def ask_all(

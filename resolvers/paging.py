@@ -142,11 +142,12 @@ async def merged(
     after: str | None,
     of: str,
     patience: StorePatience,
+    cursors: bool = True,
 ) -> Merged[T]:
     """The next `first` items of the list that all stores' lists make together.
 
     `newest` orders items: the largest comes first. A store that fails keeps its place in the cursor, so that its
-    items come as soon as it answers again.
+    items come as soon as it answers again. Without `cursors` only the last row has its own.
 
     Raises:
         BadArgument: `after` is no cursor of this list.
@@ -171,7 +172,7 @@ async def merged(
         row = best.rows.pop(0)
         best.position = positions[best.key] = row.position
         _mark_done(streams, done)
-        taken.append((_encode(_Cursor(of, dict(positions), sorted(done))), row.node))
+        taken.append((_encode(_Cursor(of, positions, sorted(done))) if cursors else "", row.node))
     for stream in streams:
         if not stream.rows and stream.position is not None:
             positions[stream.key] = stream.position

@@ -200,10 +200,12 @@ class RequestReads:
         filter: OrderFilter | None,
     ) -> OrderConnection:
         """A person's orders, merged over stores, newest first."""
-        parts = order_parts(Selection.below(info).items(), self._context.decide)
-        page = await self._merged_orders(email, stores, page_size(first), after, filter, parts)
+        below = Selection.below(info)
+        parts = order_parts(below.items(), self._context.decide)
+        edges = "edges" in below
+        page = await self._merged_orders(email, stores, page_size(first), after, filter, parts, cursors=edges)
         return OrderConnection(
-            edges=[OrderEdge(cursor=cursor, node=order) for cursor, order in page.rows],
+            edges=[OrderEdge(cursor=cursor, node=order) for cursor, order in page.rows] if edges else [],
             nodes=[order for _, order in page.rows],
             page_info=PageInfo(has_next_page=page.more, end_cursor=page.end),
             complete=not page.issues,
@@ -218,6 +220,8 @@ class RequestReads:
         after: str | None,
         filter: OrderFilter | None,
         parts: OrderParts,
+        *,
+        cursors: bool = True,
     ) -> Merged[Order]:
         asked = able(stores, Operation.ORDERS_OF)
         chosen = _query(filter)
@@ -235,7 +239,14 @@ class RequestReads:
             chosen.placed_before,
         )
         return await merged(
-            asked, fetch, _order_newest, first=first, after=after, of=of, patience=self._context.patience
+            asked,
+            fetch,
+            _order_newest,
+            first=first,
+            after=after,
+            of=of,
+            patience=self._context.patience,
+            cursors=cursors,
         )
 
     async def _orders_page(
