@@ -23,6 +23,7 @@ from graphql.pyutils import inspect, is_iterable
 
 from execution.kinds import Kind, is_awaitable, kind_of
 from execution.places import Complete, Later, Path, Place, keys_of
+from execution.resolving import is_exactly
 from execution.running import Run
 
 #: From an object that is surely of the type, to its part of the response.
@@ -125,8 +126,11 @@ def item_of(value: Any, item: Place, path: Path, run: Run, container: Any, key: 
 def objects(kind: GraphQLObjectType, place: Place, build: Build) -> Complete:
     """An object of the type; whether it is one is asked of the type where it can tell."""
     is_type_of = kind.is_type_of
+    surely = is_exactly(kind)
 
     def complete(value: Any, path: Path, run: Run) -> Any:
+        if surely(value):
+            return build(value, path, run)
         if isinstance(value, Exception):
             raise value
         if value is None or value is Undefined:

@@ -246,6 +246,17 @@ def exact_class(kind: GraphQLObjectType) -> Exact | None:
     return Exact(origin, f" and {TYPE_CAST_ATTRIBUTE!r} not in v.__dict__")
 
 
+def is_exactly(kind: GraphQLObjectType) -> Callable[[Any], bool]:
+    """Whether a value is surely of an object type, so that nobody has to be asked."""
+    found = exact_class(kind)
+    if found is None:
+        return lambda value: False
+    origin = found.origin
+    if not found.condition:
+        return lambda value: value.__class__ is origin
+    return lambda value: value.__class__ is origin and TYPE_CAST_ATTRIBUTE not in value.__dict__
+
+
 def written_class(kind: GraphQLScalarType) -> type | None:
     """The class whose very own instances the scalar surely writes as a text; None where it must be looked at."""
     definition = kind.extensions.get(_DEFINITION)
