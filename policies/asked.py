@@ -25,6 +25,18 @@ class AskedLine:
     condition: ItemCondition | None = None
     note: str | None = None
 
+    def but(
+        self, *, reason: ReturnReason | None = None, condition: ItemCondition | None = None, most: int | None = None
+    ) -> AskedLine:
+        """The same, with another reason or condition where one is given, and of no more units than `most`."""
+        return AskedLine(
+            self.line,
+            self.quantity if most is None else min(most, self.quantity),
+            self.reason if reason is None else reason,
+            self.condition if condition is None else condition,
+            self.note,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -51,6 +63,25 @@ class Asked:
     #: The word of a cancelled order, or the text of a cancelled subscription.
     reason: str | None = None
     note: str | None = None
+
+    def of(self, lines: tuple[AskedLine, ...]) -> Asked:
+        """The same of other lines."""
+        return Asked(
+            self.kind,
+            self.store,
+            self.order,
+            self.subscription,
+            lines,
+            self.resolution,
+            self.refund,
+            self.amount,
+            self.sum,
+            self.paid_here,
+            self.refunded_outside,
+            self.until,
+            self.reason,
+            self.note,
+        )
 
     @property
     def subject(self) -> Order | Subscription:

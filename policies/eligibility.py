@@ -126,6 +126,24 @@ def _looks(policy: Policy | None, kind: ActionKind) -> _Looks:
     )
 
 
+@lru_cache(maxsize=64)
+def _unsaid(open_: frozenset[RequestFact]) -> Mapping[str, Any]:
+    return {name: UNSAID for detail in open_ for name in _FACTS[detail]}
+
+
+@lru_cache(maxsize=256)
+def _groups(enum: type[Enum], named: frozenset[str]) -> tuple[Any, ...]:
+    """One word of each group that rules which name these words cannot tell apart."""
+    groups: dict[tuple[object, ...], Any] = {}
+    for member in enum:
+        key = (
+            member.name if member.name in named or member.name == "UNKNOWN" else "",
+            *(member in SETS[name] for name in SETS if name in named),
+        )
+        groups.setdefault(key, member)
+    return tuple(groups.values())
+
+
 class _Asking:
     """Works out one action of one subject."""
 
@@ -139,6 +157,7 @@ class _Asking:
         now: datetime,
         assuming: RequestAssumption | None,
         needs_until: bool,
+        base: Asked,
     ) -> None:
         self.processor = processor
         self.policy: Policy | None = processor.policy_of(store.key)
@@ -150,19 +169,21 @@ class _Asking:
         self.assuming = assuming or RequestAssumption()
         self.needs_until = needs_until
         self.looks = _looks(self.policy, kind)
+        self.ground = processor.ground(base, history, viewer, now)
 
     # -- one request, some of it open
 
     def answer(self, asked: Asked, open_: frozenset[RequestFact], rows: Sequence[AskedLine] = ()) -> _Answer:
         """What every request says that fills in the open details; tried one detail at a time, as it proves needed."""
-        unsaid = {name: UNSAID for detail in open_ for name in _FACTS[detail]}
-        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid, rows)
+        unsaid = _unsaid(open_)
+        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid, rows, self.ground)
         if RequestFact.QUANTITY in open_:
             whole.least = min((line_value(row.line, 1) for row in asked.lines), default=Decimal(0))
         elif RequestFact.AMOUNT in open_:
             whole.least = _in_shop(whole, _smallest(asked))
         found = self.processor.judge(asked, whole, lines, on_trial=False)
-        waiting = [detail for detail in _ORDER if detail in whole.touched and detail in open_]
+        touched = whole.touched & open_
+        waiting = [detail for detail in _ORDER if detail in touched] if touched else []
         if not waiting or _settled(found, whole):
             if found.verdict is Verdict.DENY:
                 found.findings = [each for each in found.findings if each.open is None or not waiting]
@@ -181,13 +202,11 @@ class _Asking:
     def fill(self, asked: Asked, detail: RequestFact, value: Any) -> Asked:
         match detail:
             case RequestFact.REASON:
-                return replace(asked, lines=tuple(replace(row, reason=value) for row in asked.lines))
+                return asked.of(tuple([row.but(reason=value) for row in asked.lines]))
             case RequestFact.CONDITION:
-                return replace(asked, lines=tuple(replace(row, condition=value) for row in asked.lines))
+                return asked.of(tuple([row.but(condition=value) for row in asked.lines]))
             case RequestFact.QUANTITY:
-                return replace(
-                    asked, lines=tuple(replace(row, quantity=min(value, row.quantity)) for row in asked.lines)
-                )
+                return asked.of(tuple([row.but(most=value) for row in asked.lines]))
             case RequestFact.AMOUNT:
                 return replace(asked, amount=value)
             case _:
@@ -197,9 +216,9 @@ class _Asking:
         """One value for each group that the rules of this action cannot tell apart."""
         match detail:
             case RequestFact.REASON:
-                return self._groups(ReturnReason)
+                return _groups(ReturnReason, self.looks.words)
             case RequestFact.CONDITION:
-                return (*self._groups(ItemCondition), None)
+                return (*_groups(ItemCondition, self.looks.words), None)
             case RequestFact.QUANTITY:
                 most = max((row.quantity for row in asked.lines), default=1)
                 if most <= _FEW:
@@ -236,17 +255,6 @@ class _Asking:
         return [
             Money.of(each, currency) for each in sorted(found, reverse=True) if least <= each <= most or each == most
         ]
-
-    def _groups(self, enum: type[Enum]) -> list[Any]:
-        named = self.looks.words
-        groups: dict[tuple[object, ...], Any] = {}
-        for member in enum:
-            key = (
-                member.name if member.name in named or member.name == "UNKNOWN" else "",
-                *(member in SETS[name] for name in SETS if name in named),
-            )
-            groups.setdefault(key, member)
-        return list(groups.values())
 
     # -- every request of one subject
 
@@ -416,7 +424,7 @@ def eligibility(
     base = Asked(kind, store, order, subscription, paid_here=paid_here)
     if kind is ActionKind.REFUND_ORDER:
         base = _of_all_that_is_left(base)
-    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
+    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until, base)
 
     def put(asked: Asked, found: Judgement) -> Decision:
         return processor.put_in_words(asked, found, history, viewer, now, locale)
@@ -500,15 +508,15 @@ def _over_lines(asking: _Asking, base: Asked, rows: Sequence[AskedLine]) -> _Ans
     if not rows:
         return asking.every(base)
     by_amount = asking.looks.at_amount
-    together = asking.every(replace(base, lines=tuple(rows)))
+    together = asking.every(base.of(tuple(rows)))
     if len(rows) == 1 or (together.verdicts == {Verdict.ALLOW} and not by_amount):
         return together  # what is allowed of all is allowed of each
-    alone = [asking.every(replace(base, lines=(row,))) for row in rows]
+    alone = [asking.every(base.of((row,))) for row in rows]
     possible = [row for row, each in zip(rows, alone, strict=True) if each.verdicts != {Verdict.DENY}]
     if not by_amount and len(possible) < len(rows):
         if not possible:
             return _joined(alone)  # what is refused of each is refused of all
-        together = asking.every(replace(base, lines=tuple(possible)))
+        together = asking.every(base.of(tuple(possible)))
     joined = _joined([together, *alone])
     if by_amount or any(each.verdicts != together.verdicts for each in alone):
         joined.depends_on.add(RequestFact.QUANTITY)

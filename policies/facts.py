@@ -36,6 +36,7 @@ from schema.vocabulary import (
     ReturnReason,
     SubscriptionStatus,
     TimeBasis,
+    Word,
 )
 
 
@@ -54,7 +55,7 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(_precision(currency), ROUND_HALF_UP)
 
 
-class Absent(Enum):
+class Absent(Word):
     """Why a fact has no value. Never None: a missing value must not look like one."""
 
     #: The store does not say, or it could not be read.
@@ -240,8 +241,8 @@ class Facts(dict[str, Any]):
     """
 
     __slots__ = (
-        "_shipped", "above", "asked", "asked_line", "currency", "history", "kind", "least", "line", "now", "order",
-        "subscription", "touched", "viewer", "zone",
+        "_shipped", "above", "asked", "asked_line", "currency", "fixed", "found", "history", "kind", "least", "line",
+        "now", "order", "subscription", "touched", "viewer", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -255,8 +256,8 @@ class Facts(dict[str, Any]):
         *,
         above: Facts | None = None,
         asked_line: AskedLine | None = None,
+        fixed: Facts | None = None,
     ) -> None:
-        super().__init__()
         self.asked = asked
         self.order: Order | None = asked.order if asked else None
         self.subscription: Subscription | None = asked.subscription if asked else None
@@ -275,8 +276,12 @@ class Facts(dict[str, Any]):
         #: Details of the request that an answer waited for.
         self.touched: set[RequestFact] = above.touched if above is not None else set()
         self._shipped: Shipped | None = None
+        #: The facts of the same thing, whatever is asked of it, where many requests share them.
+        self.fixed = fixed
+        #: Of such facts: what was found over them, by all that it hangs on besides.
+        self.found: dict[object, Any] = {}
 
-    def of_line(self, asked_line: AskedLine) -> Facts:
+    def of_line(self, asked_line: AskedLine, fixed: Facts | None = None) -> Facts:
         """The facts of one line."""
         return Facts(
             self.asked,
@@ -287,13 +292,15 @@ class Facts(dict[str, Any]):
             self.currency,
             above=self,
             asked_line=asked_line,
+            fixed=fixed,
         )
 
     def __missing__(self, name: str) -> Any:
-        spec = FACTS[name]
-        above = self.above
-        if above is None or spec.per_line:
-            value = spec.read(self)
+        above, fixed = self.above, self.fixed
+        if fixed is not None and name not in OF_REQUEST:
+            value = fixed[name]
+        elif above is None or FACTS[name].per_line:
+            value = FACTS[name].read(self)
             if value is None:
                 value = UNKNOWN
         else:
@@ -410,6 +417,8 @@ class Facts(dict[str, Any]):
         return None if isinstance(status, Absent) else status is OrderStatus.CANCELLED
 
     def shipped(self) -> Shipped | None:
+        if self.fixed is not None:
+            return self.fixed.shipped()
         if self.above is not None:
             return self.above.shipped()
         if self._shipped is None and self.order is not None:
@@ -426,6 +435,21 @@ class Facts(dict[str, Any]):
         return instant.astimezone(self.zone).date()
 
 
+class Ground:
+    """An order's or subscription's facts, read once for all that may be asked of it."""
+
+    def __init__(self, whole: Facts) -> None:
+        self.whole = whole
+        self._lines: dict[int, Facts] = {}
+
+    def of_line(self, line: OrderLine) -> Facts:
+        """The facts of a line of the order."""
+        found = self._lines.get(id(line))
+        if found is None:
+            found = self._lines[id(line)] = self.whole.of_line(AskedLine(line, 0))
+        return found
+
+
 class GivenFacts(Facts):
     """The facts of a written case: what it leaves out takes its example value, unless it follows from the others."""
 
@@ -439,7 +463,7 @@ class GivenFacts(Facts):
         self[name] = value
         return value
 
-    def of_line(self, asked_line: AskedLine) -> Facts:
+    def of_line(self, asked_line: AskedLine, fixed: Facts | None = None) -> Facts:
         raise NotImplementedError("a case gives its line's facts itself")
 
     @property
@@ -907,6 +931,9 @@ _fact(
 
 FACTS: Final[Mapping[str, FactSpec]] = _SPECS
 """Every fact there is, by name, in the order of the documentation."""
+
+#: Those that hang on what is asked, not only on what it is asked of.
+OF_REQUEST: Final = frozenset(name for name in FACTS if name.startswith("request."))
 
 ENUMS: Final[tuple[type[Enum], ...]] = tuple(
     dict.fromkeys(spec.type for spec in FACTS.values() if not isinstance(spec.type, FactType))

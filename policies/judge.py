@@ -28,13 +28,14 @@ from policies.rules import Charge, Finding, Rule, severity
 from policies.windows import Counted, days_late
 from schema.policy import Condition, DecisionReason, Fact
 from schema.values import Money
-from schema.vocabulary import ActionKind, ReasonCode, RequestedResolution, Verdict
+from schema.vocabulary import ActionKind, ReasonCode, RequestedResolution, RequestFact, Verdict
 
 #: What a reason's `rule` reads where its rule is the staff's business.
 WITHHELD: Final = "withheld"
 
 #: Decided line by line: what is allowed of one may be refused of another.
 _LINE_KINDS: Final = frozenset({ActionKind.RETURN_ORDER})
+_WHOLE: Final = "the whole"
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ def judge(
     findings: list[Finding] = []
     shadow: list[Finding] = []
     charges: list[tuple[Finding, Charge]] = []
-    if (built_in := builtin.of_the_whole(kind, whole)) is not None:
+    if (built_in := _of_the_whole(kind, whole)) is not None:
         findings.append(built_in)
     refused = built_in is not None and built_in.verdict is Verdict.DENY
     open_lines: list[Facts] = []
@@ -67,7 +68,7 @@ def judge(
         if (asked := facts.units) is not None:
             units[facts.line_id] = units.get(facts.line_id, 0) + asked
     for facts in lines if units and not refused else ():
-        found = builtin.of_a_line(kind, facts, units[facts.line_id])
+        found = _of_a_line(kind, facts, units[facts.line_id])
         if found is not None:
             findings.append(found)
         if found is None or found.verdict is not Verdict.DENY:
@@ -78,11 +79,10 @@ def judge(
         rules = policy.rules_of(kind, on_trial) if policy is not None else ()
         _apply_rules(rules, kind, whole, open_lines, findings, shadow, charges)
     verdict = Verdict.ALLOW
-    for finding in findings:
-        if finding.verdict is not None and severity(finding.verdict) > severity(verdict):
-            verdict = finding.verdict
-    if len(findings) > 1:
-        findings.sort(key=lambda finding: -severity(finding.verdict))
+    if findings:
+        if len(findings) > 1:
+            findings.sort(key=_weight)
+        verdict = findings[0].verdict or Verdict.ALLOW
     return Judgement(
         verdict, findings, shadow, charges if verdict is not Verdict.DENY else [], _until(verdict, findings)
     )
@@ -102,7 +102,7 @@ def _apply_rules(
     for rule in rules:
         per_request_fee_taken = False
         for place, facts in enumerate(lines) if rule.per_line else ((-1, whole),):
-            found = rule.find(facts)
+            found = _found_by(rule, facts)
             if found is None:
                 continue
             if rule.shadow:
@@ -132,10 +132,63 @@ def _apply_rules(
                 break
 
 
+# Over facts that many requests share, what was found once is found again, as far as it hangs on the same details.
+
+
+def _found_by(rule: Rule, facts: Facts) -> Finding | None:
+    fixed, asks = facts.fixed, rule.asks
+    if fixed is None or asks is None:
+        return rule.find(facts)
+    key = (rule, *[facts[name] for name in asks]) if asks else rule
+    known: tuple[Finding | None, frozenset[RequestFact]] | None = fixed.found.get(key)
+    if known is None:
+        touched = facts.touched
+        before = touched.copy()
+        touched.clear()
+        found = rule.find(facts)
+        fixed.found[key] = found, frozenset(touched)
+        touched |= before
+        return found
+    found, waited_for = known
+    if waited_for:
+        facts.touched |= waited_for
+    return found
+
+
+def _of_the_whole(kind: ActionKind, facts: Facts) -> Finding | None:
+    fixed = facts.fixed
+    if fixed is None or kind not in _LINE_KINDS:
+        return builtin.of_the_whole(kind, facts)
+    if _WHOLE not in fixed.found:
+        fixed.found[_WHOLE] = builtin.of_the_whole(kind, facts)
+    found: Finding | None = fixed.found[_WHOLE]
+    return found
+
+
+def _of_a_line(kind: ActionKind, facts: Facts, units: int) -> Finding | None:
+    fixed = facts.fixed
+    if fixed is None or kind not in _LINE_KINDS:
+        return builtin.of_a_line(kind, facts, units)
+    key = (units, facts["request.resolution"])
+    if key not in fixed.found:
+        fixed.found[key] = builtin.of_a_line(kind, facts, units)
+    found: Finding | None = fixed.found[key]
+    return found
+
+
 def _is_denied(findings: Iterable[Finding], facts: Facts, whole: Facts) -> bool:
     return any(
-        finding.verdict is Verdict.DENY and (finding.facts is facts or finding.facts is whole) for finding in findings
+        finding.verdict is Verdict.DENY and (_alike(finding.facts, facts) or _alike(finding.facts, whole))
+        for finding in findings
     )
+
+
+def _alike(one: Facts, other: Facts) -> bool:
+    return one is other or (one.fixed is not None and one.fixed is other.fixed)
+
+
+def _weight(finding: Finding) -> int:
+    return -severity(finding.verdict)
 
 
 def _until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:

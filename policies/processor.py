@@ -16,7 +16,15 @@ from platforms.base import ORDER_ACTIONS, SUBSCRIPTION_ACTIONS
 from policies.asked import Asked, AskedLine, History
 from policies.document import StoreLike, read_policies
 from policies.errors import PolicyError, PolicyIssue
-from policies.facts import ORDER_KINDS, SUBSCRIPTION_KINDS, Facts, order_parts_of, rounded, subscription_parts_of
+from policies.facts import (
+    ORDER_KINDS,
+    SUBSCRIPTION_KINDS,
+    Facts,
+    Ground,
+    order_parts_of,
+    rounded,
+    subscription_parts_of,
+)
 from policies.judge import Judgement, condition, holds_back, judge, reason, told
 from policies.messages import OFFER_TEXT, choose, spoken
 from policies.policy import DEFAULT_APPROVER, DEFAULT_EXPIRES_HOURS, Policy
@@ -172,26 +180,40 @@ class PolicyProcessor:
         now: datetime,
         unsaid: Mapping[str, Any] | None = None,
         rows: Sequence[AskedLine] = (),
+        ground: Ground | None = None,
     ) -> tuple[Facts, list[Facts]]:
         """The facts of the request, and of each line that is looked at.
 
         Args:
             unsaid: put in place of the request's own.
             rows: looked at where the request names no lines; left out: every line, if a rule asks for lines.
+            ground: of what it is asked, with the same history, viewer and time, for the same action.
         """
         order = asked.order
-        currency = order.totals.total.shop.currency_code if order is not None else asked.store.currency_code
-        whole = Facts(asked, history, viewer, now.astimezone(UTC), zone_of(asked.store.time_zone), currency)
+        if ground is None:
+            whole = self._whole(asked, history, viewer, now)
+        else:
+            of = ground.whole
+            whole = Facts(asked, of.history, of.viewer, of.now, of.zone, of.currency, fixed=of)
         if unsaid:
             whole.update(unsaid)
         looked_at: Sequence[AskedLine] = asked.lines or rows
         if not looked_at and order is not None and self.asks_of_lines(asked.store.key, asked.kind):
             looked_at = rows_of(order)
-        lines = [whole.of_line(row) for row in looked_at]
+        lines = [whole.of_line(row, ground.of_line(row.line) if ground is not None else None) for row in looked_at]
         if unsaid:
             for line in lines:
                 line.update(unsaid)
         return whole, lines
+
+    def ground(self, asked: Asked, history: History, viewer: Viewer | None, now: datetime) -> Ground:
+        """The facts that all requests for one action on one thing share; of `asked` only what it is asked of counts."""
+        return Ground(self._whole(asked, history, viewer, now))
+
+    def _whole(self, asked: Asked, history: History, viewer: Viewer | None, now: datetime) -> Facts:
+        order = asked.order
+        currency = order.totals.total.shop.currency_code if order is not None else asked.store.currency_code
+        return Facts(asked, history, viewer, now.astimezone(UTC), zone_of(asked.store.time_zone), currency)
 
     def asks_of_lines(self, store_key: str, kind: ActionKind) -> bool:
         """Whether a rule of an action that is asked of the whole order is asked of its lines."""

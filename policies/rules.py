@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from policies.conditions import Condition, Open, Truth
-from policies.facts import FACTS, UNKNOWN, UNSAID, Absent, Audience, Facts
+from policies.facts import FACTS, OF_REQUEST, UNKNOWN, UNSAID, Absent, Audience, Facts
 from policies.messages import Say
 from policies.windows import Counted, Length, Season, Window, count, days_late, inside
 from schema.values import Money
@@ -230,6 +230,11 @@ class Rule:
     returns: bool = False
     #: Resolutions it speaks of by itself.
     resolutions: frozenset[RequestedResolution] = frozenset()
+    #: The details of a request that what it says hangs on, besides what is asked for; None: on the money too.
+    asks: tuple[str, ...] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asks", _asks(self))
 
     # -- does it apply
 
@@ -473,6 +478,22 @@ class Rule:
             return None
         line = facts.line_id if terms.per is not Per.REQUEST else None
         return Charge(terms.kind, facts.presented(amount), terms.percent, line, terms.per)
+
+
+def _asks(rule: Rule) -> tuple[str, ...] | None:
+    if isinstance(rule.terms, Limit | FeeTerms):
+        return None
+    names = dict.fromkeys((*rule.named, *rule.counts_from))
+    for offer in rule.offers:
+        names.update(dict.fromkeys(offer.when.facts if offer.when is not None else ()))
+    for template in rule.say.values() if rule.say is not None else ():
+        names.update(dict.fromkeys(template.names))
+    if rule.returns:
+        names["request.resolution"] = None
+    if isinstance(rule.terms, MaxPause):
+        names["request.open_ended"] = None
+    found = tuple(name for name in names if name in OF_REQUEST)
+    return None if "request.amount" in found else found
 
 
 def facts_of(rule: Rule) -> tuple[str, ...]:

@@ -5,8 +5,14 @@ from enum import Enum, IntEnum
 import strawberry
 
 
+class Word(Enum):
+    """A closed vocabulary. There is one of each word, so what it is tells it from others; enum would hash its name."""
+
+    __hash__ = object.__hash__
+
+
 @strawberry.enum(description="Where an order stands as a whole. `nativeStatus` keeps the platform's own word.")
-class OrderStatus(Enum):
+class OrderStatus(Word):
     PENDING = "PENDING"
     OPEN = "OPEN"
     ON_HOLD = "ON_HOLD"
@@ -17,7 +23,7 @@ class OrderStatus(Enum):
 
 
 @strawberry.enum(description="How far an order has been paid, and paid back.")
-class PaymentStatus(Enum):
+class PaymentStatus(Word):
     PENDING = "PENDING"
     AUTHORIZED = "AUTHORIZED"
     PARTIALLY_PAID = "PARTIALLY_PAID"
@@ -32,7 +38,7 @@ class PaymentStatus(Enum):
 
 
 @strawberry.enum(description="How far an order has been sent out.")
-class FulfillmentStatus(Enum):
+class FulfillmentStatus(Word):
     UNFULFILLED = "UNFULFILLED"
     SCHEDULED = "SCHEDULED"
     ON_HOLD = "ON_HOLD"
@@ -44,7 +50,7 @@ class FulfillmentStatus(Enum):
 
 
 @strawberry.enum(description="How goods reach the customer.")
-class FulfillmentKind(Enum):
+class FulfillmentKind(Word):
     SHIPPING = "SHIPPING"
     PICKUP = "PICKUP"
     DIGITAL = "DIGITAL"
@@ -52,7 +58,7 @@ class FulfillmentKind(Enum):
 
 
 @strawberry.enum(description="Where one parcel is.")
-class DeliveryStatus(Enum):
+class DeliveryStatus(Word):
     PENDING = "PENDING"
     LABEL_CREATED = "LABEL_CREATED"
     SHIPPED = "SHIPPED"
@@ -69,7 +75,7 @@ class DeliveryStatus(Enum):
 
 
 @strawberry.enum(description="How far the goods of an order are on their way back.")
-class OrderReturnStatus(Enum):
+class OrderReturnStatus(Word):
     NONE = "NONE"
     REQUESTED = "REQUESTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -79,7 +85,7 @@ class OrderReturnStatus(Enum):
 
 
 @strawberry.enum(description="Where one return stands.")
-class ReturnStatus(Enum):
+class ReturnStatus(Word):
     REQUESTED = "REQUESTED"
     APPROVED = "APPROVED"
     DECLINED = "DECLINED"
@@ -91,7 +97,7 @@ class ReturnStatus(Enum):
 
 
 @strawberry.enum(description="What the customer gets for returned goods.")
-class ReturnResolution(Enum):
+class ReturnResolution(Word):
     REFUND = "REFUND"
     STORE_CREDIT = "STORE_CREDIT"
     EXCHANGE = "EXCHANGE"
@@ -100,7 +106,7 @@ class ReturnResolution(Enum):
 
 
 @strawberry.enum(description="Why goods come back, as the customer says it. A claim, not a fact.")
-class ReturnReason(Enum):
+class ReturnReason(Word):
     SIZE_TOO_SMALL = "SIZE_TOO_SMALL"
     SIZE_TOO_LARGE = "SIZE_TOO_LARGE"
     COLOR = "COLOR"
@@ -117,7 +123,7 @@ class ReturnReason(Enum):
 
 
 @strawberry.enum(description="The state the goods are in, as the customer says it. A claim, not a fact.")
-class ItemCondition(Enum):
+class ItemCondition(Word):
     UNOPENED = "UNOPENED"
     OPENED = "OPENED"
     USED = "USED"
@@ -126,7 +132,7 @@ class ItemCondition(Enum):
 
 
 @strawberry.enum(description="Why an order was cancelled.")
-class CancelReason(Enum):
+class CancelReason(Word):
     CUSTOMER = "CUSTOMER"
     DECLINED = "DECLINED"
     FRAUD = "FRAUD"
@@ -136,7 +142,7 @@ class CancelReason(Enum):
 
 
 @strawberry.enum(description="Where a subscription stands. CANCELLING runs to the end of the paid term.")
-class SubscriptionStatus(Enum):
+class SubscriptionStatus(Word):
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     PAUSED = "PAUSED"
@@ -148,7 +154,7 @@ class SubscriptionStatus(Enum):
 
 
 @strawberry.enum(description="The unit of a billing or delivery interval.")
-class IntervalUnit(Enum):
+class IntervalUnit(Word):
     DAY = "DAY"
     WEEK = "WEEK"
     MONTH = "MONTH"
@@ -158,13 +164,13 @@ class IntervalUnit(Enum):
 @strawberry.enum(
     description="Who keeps a record: the shop platform, or this gateway where the platform has no such record."
 )
-class RecordHolder(Enum):
+class RecordHolder(Word):
     PLATFORM = "PLATFORM"
     GATEWAY = "GATEWAY"
 
 
 @strawberry.enum(description="What a fee is for.")
-class FeeKind(Enum):
+class FeeKind(Word):
     RESTOCKING = "RESTOCKING"
     RETURN_SHIPPING = "RETURN_SHIPPING"
     ORIGINAL_SHIPPING = "ORIGINAL_SHIPPING"
@@ -172,14 +178,14 @@ class FeeKind(Enum):
 
 
 @strawberry.enum(description="How far a refund has come.")
-class RefundStatus(Enum):
+class RefundStatus(Word):
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
 
 
 @strawberry.enum(description="Where refunded money goes.")
-class RefundDestination(Enum):
+class RefundDestination(Word):
     ORIGINAL_PAYMENT = "ORIGINAL_PAYMENT"
     STORE_CREDIT = "STORE_CREDIT"
     GIFT_CARD = "GIFT_CARD"
@@ -188,14 +194,14 @@ class RefundDestination(Enum):
 
 
 @strawberry.enum(description="Whether money was really paid back, or a refund was only recorded.")
-class MoneyMoved(Enum):
+class MoneyMoved(Word):
     YES = "YES"
     NO = "NO"
     UNKNOWN = "UNKNOWN"
 
 
 @strawberry.enum(description="Whether a product is on sale.")
-class ProductStatus(Enum):
+class ProductStatus(Word):
     ACTIVE = "ACTIVE"
     DRAFT = "DRAFT"
     ARCHIVED = "ARCHIVED"
@@ -205,7 +211,7 @@ class ProductStatus(Enum):
 @strawberry.enum(
     description="What can be asked for, in one vocabulary: policy, capability, eligibility and audit share it."
 )
-class ActionKind(Enum):
+class ActionKind(Word):
     CANCEL_ORDER = "CANCEL_ORDER"
     RETURN_ORDER = "RETURN_ORDER"
     REFUND_ORDER = "REFUND_ORDER"
@@ -215,7 +221,7 @@ class ActionKind(Enum):
 
 
 @strawberry.enum(description="What the merchant's policy says of one asked-for thing.")
-class Verdict(Enum):
+class Verdict(Word):
     ALLOW = "ALLOW"
     REVIEW = "REVIEW"
     DENY = "DENY"
@@ -224,7 +230,7 @@ class Verdict(Enum):
 @strawberry.enum(
     description="The event a window counts from. DELIVERED_ESTIMATED: worked out, not reported by a carrier."
 )
-class TimeBasis(Enum):
+class TimeBasis(Word):
     ORDERED = "ORDERED"
     FULFILLED = "FULFILLED"
     DELIVERED = "DELIVERED"
@@ -233,7 +239,7 @@ class TimeBasis(Enum):
 
 
 @strawberry.enum(description="Why a decision came out as it did, for programs.")
-class ReasonCode(Enum):
+class ReasonCode(Word):
     OK = "OK"
     WINDOW_EXPIRED = "WINDOW_EXPIRED"
     FINAL_SALE = "FINAL_SALE"
@@ -262,14 +268,14 @@ class ReasonCode(Enum):
 
 
 @strawberry.enum(description="What an allowed action costs or obliges the customer to.")
-class ConditionKind(Enum):
+class ConditionKind(Word):
     RESTOCKING_FEE = "RESTOCKING_FEE"
     RETURN_SHIPPING_FEE = "RETURN_SHIPPING_FEE"
     OTHER = "OTHER"
 
 
 @strawberry.enum(description="The next step a person or a bot can take towards an action.")
-class NextStep(Enum):
+class NextStep(Word):
     ASK_DETAILS = "ASK_DETAILS"
     CONFIRM = "CONFIRM"
     VERIFY_IDENTITY = "VERIFY_IDENTITY"
@@ -278,7 +284,7 @@ class NextStep(Enum):
 
 
 @strawberry.enum(description="A detail of a request that a decision may still depend on.")
-class RequestFact(Enum):
+class RequestFact(Word):
     REASON = "REASON"
     CONDITION = "CONDITION"
     RESOLUTION = "RESOLUTION"
@@ -290,21 +296,21 @@ class RequestFact(Enum):
 @strawberry.enum(
     description="What the asker wants for returned goods. Anything but REFUND needs a policy rule that names it."
 )
-class RequestedResolution(Enum):
+class RequestedResolution(Word):
     REFUND = "REFUND"
     STORE_CREDIT = "STORE_CREDIT"
     KEEP_ITEM = "KEEP_ITEM"
 
 
 @strawberry.enum(description="Where a refund should go, or that there should be none.")
-class RefundChoice(Enum):
+class RefundChoice(Word):
     ORIGINAL_PAYMENT = "ORIGINAL_PAYMENT"
     STORE_CREDIT = "STORE_CREDIT"
     NONE = "NONE"
 
 
 @strawberry.enum(description="Where an action stands.")
-class ActionState(Enum):
+class ActionState(Word):
     DENIED = "DENIED"
     AWAITING_APPROVAL = "AWAITING_APPROVAL"
     REJECTED = "REJECTED"
@@ -317,7 +323,7 @@ class ActionState(Enum):
 
 
 @strawberry.enum(description="What kind of caller acts.")
-class ActorKind(Enum):
+class ActorKind(Word):
     CUSTOMER = "CUSTOMER"
     BOT = "BOT"
     STAFF = "STAFF"
@@ -333,7 +339,7 @@ class AssuranceLevel(IntEnum):
 
 
 @strawberry.enum(description="What kind of personal data a field holds.")
-class PiiKind(Enum):
+class PiiKind(Word):
     NAME = "NAME"
     EMAIL = "EMAIL"
     PHONE = "PHONE"
@@ -343,7 +349,7 @@ class PiiKind(Enum):
 
 
 @strawberry.enum(description="What a store can do for an action. EMULATED: with a caveat, told in `note`.")
-class SupportLevel(Enum):
+class SupportLevel(Word):
     NATIVE = "NATIVE"
     EMULATED = "EMULATED"
     UNSUPPORTED = "UNSUPPORTED"
@@ -351,7 +357,7 @@ class SupportLevel(Enum):
 
 
 @strawberry.enum(description="How well a store answers at present.")
-class HealthStatus(Enum):
+class HealthStatus(Word):
     OK = "OK"
     DEGRADED = "DEGRADED"
     DOWN = "DOWN"
@@ -360,7 +366,7 @@ class HealthStatus(Enum):
 @strawberry.enum(
     description="What went wrong, for programs; shared by problems, issues of lists and `extensions.code` of errors."
 )
-class ProblemCode(Enum):
+class ProblemCode(Word):
     POLICY_DENIED = "POLICY_DENIED"
     APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
     IDENTITY_INSUFFICIENT = "IDENTITY_INSUFFICIENT"
@@ -375,7 +381,7 @@ class ProblemCode(Enum):
 
 
 @strawberry.enum(description="Why a request collides with what already happened or is happening.")
-class ConflictKind(Enum):
+class ConflictKind(Word):
     ALREADY_DONE = "ALREADY_DONE"
     IN_PROGRESS = "IN_PROGRESS"
     FACTS_CHANGED = "FACTS_CHANGED"
@@ -384,13 +390,13 @@ class ConflictKind(Enum):
 
 
 @strawberry.enum(description="What a person found out about an action whose outcome the gateway could not.")
-class ActionOutcome(Enum):
+class ActionOutcome(Word):
     HAPPENED = "HAPPENED"
     DID_NOT_HAPPEN = "DID_NOT_HAPPEN"
 
 
 @strawberry.enum(description="How a return that is held here moves on.")
-class HeldReturnStep(Enum):
+class HeldReturnStep(Word):
     IN_TRANSIT = "IN_TRANSIT"
     RECEIVED = "RECEIVED"
     CLOSED = "CLOSED"
