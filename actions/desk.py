@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -72,6 +73,18 @@ _POLL = 0.1
 DEFAULT_PATIENCE = Patience()
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of some targets and of the customers they are of."""
+
+    #: The id of the unfinished action on each target that has one.
+    active: Mapping[str, str]
+    #: What of each order this gateway has paid back or is paying back, in the customer's currency; left out: nothing.
+    paid_here: Mapping[str, Decimal]
+    #: Each customer's counters of 90 days, unfinished and waiting actions included.
+    history: Mapping[Email, History]
+
+
 class ActionDesk:
     """Everything requests share. `of` makes the desk of one request."""
 
@@ -135,16 +148,20 @@ class ActionDesk:
         found = await self.ledger.history(list(hashes.values()), now or self.clock())
         return {email: found[one] for email, one in hashes.items()}
 
-    async def active_on(self, target_ids: Sequence[str]) -> Mapping[str, str]:
-        """The id of the unfinished action on each target that has one."""
-        return {target: action_id(record) for target, record in (await self.ledger.active_on(target_ids)).items()}
-
-    async def paid_here(self, orders: Sequence[Order]) -> Mapping[str, Decimal]:
-        """What of each order this gateway has paid back or is paying back, by its own ledger; left out: nothing."""
-        found: dict[str, list[Record]] = {}
-        for record in await self.ledger.paying_back([order.id for order in orders]):
-            found.setdefault(record.target, []).append(record)
-        return {order.id: paid_here(order, found[order.id])[0] for order in orders if order.id in found}
+    async def outlook(
+        self, target_ids: Sequence[str], orders: Sequence[Order], emails: Sequence[Email], now: datetime
+    ) -> Known:
+        """What eligibility on some targets depends on, in one look; `orders`: those of them that are orders."""
+        hashes = {email: self.owner_hash(email) for email in emails}
+        found = await self.ledger.outlook(target_ids, list(hashes.values()), now)
+        paying: dict[str, list[Record]] = {}
+        for record in found.paying:
+            paying.setdefault(record.target, []).append(record)
+        return Known(
+            active={target: action_id(record) for target, record in found.active.items()},
+            paid_here={order.id: paid_here(order, paying[order.id])[0] for order in orders if order.id in paying},
+            history={email: found.history[one] for email, one in hashes.items()},
+        )
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -569,10 +586,6 @@ class ViewerDesk:
     async def history(self, emails: Sequence[Email]) -> Mapping[Email, History]:
         """Each customer's counters over the 90 days before this request, for eligibility."""
         return await self._desk.history(emails, self._caller.now)
-
-    async def active_on(self, target_ids: Sequence[str]) -> Mapping[str, str]:
-        """The id of the unfinished action on each target that has one."""
-        return await self._desk.active_on(target_ids)
 
 
 def _asking_of(ticket: Ticket) -> Asking:

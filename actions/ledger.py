@@ -139,6 +139,18 @@ Standing: TypeAlias = Recorded | SameKey | Busy | Moved
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What decisions on some targets depend on, beside what their stores say."""
+
+    #: The unfinished action on each target that has one.
+    active: Mapping[str, Record]
+    #: See `Ledger.paying_back`.
+    paying: Sequence[Record]
+    #: See `Ledger.history`.
+    history: Mapping[str, History]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One change of state: to what, when, and who made it, sealed."""
 
@@ -429,8 +441,19 @@ class Ledger:
         if not targets:
             return {}
         async with self.reading() as connection:
-            rows = await connection.execute(select(actions).where(actions.c.target.in_(list(targets)), _is_active()))
+            rows = await connection.execute(_ACTIVE, {"its_targets": list(targets)})
             return {row.target: Record.of(row) for row in rows}
+
+    async def outlook(self, targets: Collection[str], owner_hashes: Collection[str], now: datetime) -> Outlook:
+        """All that eligibility asks of the ledger, in one look."""
+        if not targets:
+            return Outlook({}, [], await self.history(owner_hashes, now))
+        async with self.reading() as connection:
+            given = {"its_targets": list(targets)}
+            records = [Record.of(row) for row in await connection.execute(_ACTIVE_OR_PAYING, given)]
+            history = await self._history(connection, owner_hashes, now)
+        active = {record.target: record for record in records if record.state in ACTIVE}
+        return Outlook(active, [record for record in records if _pays(record)], history)
 
     async def history(
         self, owner_hashes: Collection[str], now: datetime, *, besides: str | None = None
@@ -446,16 +469,9 @@ class Ledger:
         """The actions on targets that have paid money back, or may be doing so; those that wait have not."""
         if not targets:
             return []
-        states = (COUNTED - {ActionState.AWAITING_APPROVAL}) | {ActionState.SUCCEEDED}
-        query = select(actions).where(
-            actions.c.target.in_(list(targets)),
-            actions.c.kind.in_([ActionKind.CANCEL_ORDER.value, ActionKind.REFUND_ORDER.value]),
-            actions.c.state.in_([state.value for state in states]),
-        )
-        if besides is not None:
-            query = query.where(actions.c.id != besides)
+        given = {"its_targets": list(targets), "besides": besides or ""}
         async with self.reading() as connection:
-            return [Record.of(row) for row in await connection.execute(query)]
+            return [Record.of(row) for row in await connection.execute(_PAYING_BACK, given)]
 
     async def newest(self, listing: Listing, limit: int, after: tuple[datetime, str] | None = None) -> Sequence[Record]:
         """Actions, newest first, from behind the instant and id of `after`."""
@@ -584,6 +600,26 @@ def _is_active() -> Any:
     return actions.c.state.in_(sorted(state.value for state in ACTIVE))
 
 
+#: Kinds and states of what has paid money back, or may be doing so; what waits has not.
+_PAYING_KINDS = frozenset({ActionKind.CANCEL_ORDER, ActionKind.REFUND_ORDER})
+_PAYING_STATES = COUNTED - {ActionState.AWAITING_APPROVAL}
+
+
+def _pays(record: Record) -> bool:
+    return record.kind in _PAYING_KINDS and record.state in _PAYING_STATES
+
+
+def _is_paying() -> ColumnElement[bool]:
+    return and_(
+        actions.c.kind.in_(sorted(kind.value for kind in _PAYING_KINDS)),
+        actions.c.state.in_(sorted(state.value for state in _PAYING_STATES)),
+    )
+
+
+_ON_TARGETS = select(actions).where(actions.c.target.in_(bindparam("its_targets", expanding=True)))
+_ACTIVE = _ON_TARGETS.where(_is_active())
+_PAYING_BACK = _ON_TARGETS.where(_is_paying(), actions.c.id != bindparam("besides"))
+_ACTIVE_OR_PAYING = _ON_TARGETS.where(or_(_is_active(), _is_paying()))
 _BY_ID = select(actions).where(actions.c.id == bindparam("its_id"))
 _MARK = (
     select(func.max(transitions.c.id))

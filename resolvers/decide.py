@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -117,17 +117,18 @@ class Decides:
         )
 
     async def _ask_ledger(self, subjects: list[_Subject]) -> list[_Known]:
-        desk = self._context.services.desk
-        active: Mapping[str, str] = await desk.active_on([subject.target for subject in subjects])
-        owners = list(dict.fromkeys(subject.owner for subject in subjects if subject.owner is not None))
-        history = await desk.history(owners, self._context.now) if owners else {}
-        paid = await desk.paid_here([subject.order for subject in subjects if subject.order is not None])
+        known = await self._context.services.desk.outlook(
+            [subject.target for subject in subjects],
+            [subject.order for subject in subjects if subject.order is not None],
+            list(dict.fromkeys(subject.owner for subject in subjects if subject.owner is not None)),
+            self._context.now,
+        )
         none, nothing = History(), Decimal(0)
         return [
             _Known(
-                history.get(subject.owner, none) if subject.owner else none,
-                subject.target in active,
-                paid.get(subject.target, nothing),
+                known.history.get(subject.owner, none) if subject.owner else none,
+                subject.target in known.active,
+                known.paid_here.get(subject.target, nothing),
             )
             for subject in subjects
         ]

@@ -280,9 +280,9 @@ async def test_counters_hold_what_is_done_waiting_and_under_way_for_90_days(shop
         ADA: History(refund_total_90d={"EUR": 120}, refund_count_90d=2, return_count_90d=2),
         CLEO: History(),
     }
-    assert await shop.at(desk).active_on(["Order:shop:3", "Order:shop:1"]) == {
-        "Order:shop:3": (await shop.at(desk).actions(None, 10)).nodes[1].id
-    }
+    known = await desk.outlook(["Order:shop:3", "Order:shop:1"], [], [ADA, CLEO], shop.clock())
+    assert known.history == found
+    assert known.active == {"Order:shop:3": (await shop.at(desk).actions(None, 10)).nodes[1].id}
     shop.clock.advance(91 * 24 * 3600)
     assert await shop.at(desk).history([ADA]) == {ADA: History()}
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -321,3 +322,41 @@ gc.collect()
     command = [sys.executable, "-W", "error", "-c", program, address]
     run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+async def test_one_look_tells_what_is_under_way_on_targets_what_pays_back_and_what_customers_had(
+    ledger: Ledger,
+) -> None:
+    paths = [
+        (ActionState.AWAITING_APPROVAL,),
+        (RUNNING,),
+        (RUNNING, ActionState.UNKNOWN),
+        (RUNNING, ActionState.SUCCEEDED),
+        (RUNNING, ActionState.FAILED),
+        (DENIED,),
+    ]
+    targets = []
+    for kind in (ActionKind.CANCEL_ORDER, ActionKind.REFUND_ORDER, ActionKind.RETURN_ORDER):
+        for path in paths:
+            target = f"Order:shop:{len(targets)}"
+            targets.append(target)
+            made = replace(
+                record(path[0], target), kind=kind, owner_hash=f"h{len(targets) % 2}", amount="5", currency="EUR"
+            )
+            await put(ledger, made)
+            for after in path[1:]:
+                made = await ledger.move(made, after, at=NOW, by="")
+    found = await ledger.outlook(targets, ["h0", "h1"], NOW)
+    assert {one.state for one in found.active.values()} == {RUNNING, ActionState.UNKNOWN, ActionState.AWAITING_APPROVAL}
+    assert len(found.active) == 9
+    assert found.active == await ledger.active_on(targets)
+    assert [(one.kind, one.state) for one in sorted(found.paying, key=lambda one: int(one.target.split(":")[2]))] == [
+        (kind, path[-1]) for kind in (ActionKind.CANCEL_ORDER, ActionKind.REFUND_ORDER) for path in paths[1:4]
+    ]
+    assert {one.id for one in found.paying} == {one.id for one in await ledger.paying_back(targets)}
+    assert found.history == await ledger.history(["h0", "h1"], NOW)
+    assert sum(one.refund_count_90d for one in found.history.values()) == 12
+    some = await ledger.outlook(targets[:1], [], NOW)
+    assert (list(some.active), some.paying, some.history) == (targets[:1], [], {})
+    none = await ledger.outlook([], ["h0"], NOW)
+    assert (none.active, none.paying, none.history["h0"]) == ({}, [], found.history["h0"])
