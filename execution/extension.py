@@ -56,6 +56,11 @@ class Operations:
             and not schema.config.enable_experimental_incremental_execution
         )
 
+    @property
+    def fields(self) -> int:
+        """How many compiled fields are kept."""
+        return self._fields
+
     def prepare(self, text: str, document: DocumentNode) -> None:
         """Compile the operations of a valid document now, but those whose form its variables decide."""
         for one in document.definitions:

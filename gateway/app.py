@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -87,12 +88,17 @@ def _cors(runtime: Runtime) -> list[Middleware]:
 def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starlette:
     """The application over a runtime, which it starts and stops. `middleware` is the sandbox's."""
 
+    view = GraphQLView(runtime)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await runtime.start()
+        ahead = asyncio.create_task(view.prepare_trusted())
         try:
             yield
         finally:
+            ahead.cancel()
+            await asyncio.wait([ahead])
             await runtime.stop()
 
     async def healthz(_: Request) -> Response:
@@ -134,10 +140,9 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphiql")
 
-    view: Any = GraphQLView(runtime)
     return Starlette(
         routes=[
-            Route("/graphql", view),  # asked most, so looked at first
+            Route("/graphql", cast(Any, view)),  # asked most, so looked at first
             Route("/", home),
             Route("/graphiql", page),
             Route("/graphiql/config.json", config),

@@ -160,6 +160,11 @@ class Persisted:
         self._left: OrderedDict[str, str] = OrderedDict()
         self._size = 0
 
+    @property
+    def trusted(self) -> Collection[str]:
+        """The texts of the manifests."""
+        return self._trusted.values()
+
     def text(self, asked: Asked, client: str) -> tuple[str, str | None]:
         """The document of a request, and the hash to keep it under once it has proved valid.
 

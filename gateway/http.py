@@ -158,6 +158,10 @@ class GraphQLView:
         #: Seconds after which an answer is given up: an action and the reads for its payload have ended by then.
         self._most_seconds = settings.deadlines.request_seconds + settings.deadlines.store_seconds + 1
 
+    async def prepare_trusted(self) -> None:
+        """Parse, validate and compile the trusted documents before anybody asks for them."""
+        await self.documents.prepare_ahead(self.persisted.trusted)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         with request_id(request.headers.get("x-request-id")) as id:

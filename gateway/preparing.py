@@ -7,6 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -94,6 +95,21 @@ class Documents:
         self._left = _AT_ONCE
         self._left_at = 0.0
         self._free_at = 0.0
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._kept
+
+    async def prepare_ahead(self, texts: Iterable[str]) -> None:
+        """Make documents ready that are surely asked for, as many as are kept, one between other work.
+
+        What cannot run is passed over: whoever asks for it is told why.
+        """
+        for text in texts:
+            if len(self._kept) >= _MOST_KEPT or self._size + len(text) > _MOST_KEPT_SIZE:
+                return
+            await asyncio.sleep(0)
+            with suppress(RequestError):
+                self.prepare_now(text, suggest=False)
 
     async def prepare(self, text: str, *, suggest: bool) -> Prepared:
         """The document behind a text. `suggest`: a mistaken caller is helped with the words of the schema.

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.documents import ManifestError, Persisted, document_id, shipped
+from gateway.http import GraphQLView
 from gateway.operations import document, names
 from gateway.protocol import Asked, RequestError
+from gateway.runtime import Runtime
 from gateway.settings import Documents
 from tests.protocol.conftest import BOT, Answer, send
 from tests.running import Gateway, running_gateway
@@ -51,6 +53,22 @@ async def test_a_documented_operation_runs_by_its_id_alone(development: Gateway,
     answer = await by(development, method, NEWEST, documentId=id, variables={"id": "Action:none"})
     assert "errors" not in answer.body or answer.body["errors"][0].get("path"), answer.body
     assert "data" in answer.body
+
+
+async def test_trusted_documents_are_compiled_before_anybody_asks(development: Gateway, tmp_path: Path) -> None:
+    settings = development.runtime.settings
+    stale = "query Stale { there { is { noSuchField } } }"
+    manifest = tmp_path / "stale.json"
+    operations = [{"id": document_id(stale), "name": "Stale", "type": "query", "body": stale}]
+    manifest.write_text(
+        json.dumps({"format": "apollo-persisted-query-manifest", "version": 1, "operations": operations})
+    )
+    changed = settings.model_copy(update={"documents": Documents(manifests=[manifest])})
+    view = GraphQLView(Runtime(changed, sandbox=True))
+    assert (view.operations.fields, len(view.persisted.trusted)) == (0, len(names()) + 1)
+    await view.prepare_trusted()
+    assert [text for text in view.persisted.trusted if text not in view.documents] == [stale]
+    assert view.operations.fields > 1_000
 
 
 async def test_a_trusted_mutation_runs_by_post_only(development: Gateway) -> None:
