@@ -195,7 +195,7 @@ class Connections:
                         _, connection = await loop.create_connection(
                             lambda: Connection(loop, self._limits, self._ended),
                             sock=line,
-                            ssl=_trusted() if origin.secure else None,
+                            ssl=trusted() if origin.secure else None,
                             server_hostname=origin.host if origin.secure else None,
                         )
                         made = True
@@ -251,7 +251,7 @@ class _Turn:
 
 
 @lru_cache(maxsize=1)
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """The authorities of the system; made when it is first needed, since reading them takes a while."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])

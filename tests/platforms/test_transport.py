@@ -8,26 +8,22 @@ import logging
 import re
 import socket
 import ssl
-import struct
+import subprocess
+import sys
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 import pytest
 import structlog
-import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
@@ -45,13 +41,11 @@ from platforms.errors import (
     Unavailable,
     Unreadable,
 )
-from platforms.exchange import AddressInfo
 from platforms.jsonbody import decode
 from platforms.transport import (
     AddressRefused,
     Budget,
     Call,
-    Limits,
     Reply,
     Transport,
     UpstreamCall,
@@ -61,131 +55,25 @@ from platforms.transport import (
     upstream_log,
 )
 from schema.vocabulary import HealthStatus
-from tests.platforms.other_client import AiohttpClient
+from tests.platforms.scripted import (
+    DROP,
+    LOOPS,
+    OK,
+    QUICK,
+    READ,
+    RESET,
+    SILENCE,
+    WRITE,
+    Names,
+    after,
+    answer,
+    failing,
+    self_signed,
+    serving,
+    to,
+)
 
-READ = Call("orders.list", "GET", "/orders")
-WRITE = Call("orders.cancel", "POST", "/orders/1/cancel", body=b"{}", writes=True)
-QUICK = Limits(connect=1, read=1, whole=2, backoff=0.01)
-
-
-# ----------------------------------------------------------------------------------------- a server that obeys a script
-
-
-def answer(status: int, body: bytes = b"{}", /, **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}", "content-type: application/json"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-OK = answer(200, b'{"ok":true}')
-#: Closes the connection without an answer; resets it; says nothing more.
-DROP, RESET, SILENCE = b"DROP", b"RESET", b"SILENCE"
-
-
-@dataclass
-class Received:
-    line: str
-    headers: Mapping[str, str]
-    body: bytes
-    connection: int
-
-
-@dataclass
-class Server:
-    """Answers the n-th request with the n-th entry of its script; the last one for ever."""
-
-    script: tuple[bytes, ...]
-    url: str = ""
-    connections: int = 0
-    requests: list[Received] = field(default_factory=list)
-    received: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        connection = self.connections
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                step = self.script[min(len(self.requests), len(self.script) - 1)]
-                self.requests.append(Received(head[0], headers, body, connection))
-                self.received.set()
-                if step == SILENCE:
-                    await asyncio.Event().wait()
-                if step == RESET:
-                    linger = struct.pack("ii", 1, 0)
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                if step in (DROP, RESET):
-                    return
-                delay, _, rest = step.rpartition(b"@")
-                if delay[:5] == b"AFTER":
-                    await asyncio.sleep(float(delay[5:]))
-                    step = rest
-                writer.write(step)
-                await writer.drain()
-                if b"connection: close" in step:
-                    return
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-def after(seconds: float, step: bytes) -> bytes:
-    return f"AFTER{seconds}@".encode() + step
-
-
-@asynccontextmanager
-async def serving(*script: bytes, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Server]:
-    server = Server(script or (OK,))
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await server.talk(reader, writer)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            tasks.discard(task)
-
-    listening = await asyncio.start_server(talk, "127.0.0.1", port, ssl=tls)
-    port = listening.sockets[0].getsockname()[1]
-    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-    try:
-        yield server
-    finally:
-        listening.close()
-        for task in tuple(tasks):
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tuple(tasks))
-        await asyncio.sleep(0)
-
-
-class AiohttpLoop(asyncio.SelectorEventLoop):
-    """On it calls are carried by aiohttp."""
-
-
-#: Each test of a socket runs over our own client on both event loops, and over aiohttp: what is asked of one is asked
-#: of the other.
-LOOPS = {"ours": asyncio.new_event_loop, "ours on uvloop": uvloop.new_event_loop, "aiohttp": AiohttpLoop}
-
-
-@asynccontextmanager
-async def to(server: Server | str, limits: Limits = QUICK, **options: Any) -> AsyncIterator[Transport]:
-    url = server if isinstance(server, str) else server.url
-    options.setdefault("allow_private", True)
-    if isinstance(asyncio.get_running_loop(), AiohttpLoop):
-        options["client"] = AiohttpClient
-    transport = Transport("us", url, limits=limits, **options)
-    try:
-        yield transport
-    finally:
-        await transport.close()
+__all__ = ["LOOPS"]
 
 
 @pytest.fixture
@@ -208,13 +96,6 @@ class Counts:
     def waited(self, store_id: str, seconds: float) -> None:
         assert store_id == "us"
         self.waits.append(seconds)
-
-
-async def failing(transport: Transport, call: Call, **options: Any) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await transport.send(call, **options)
-    assert caught.value.store == "us"
-    return caught.value
 
 
 # --------------------------------------------------------------------------------------------------------- what is sent
@@ -297,6 +178,13 @@ def test_whatever_a_path_holds_the_host_stays(path: str) -> None:
     assert (url.scheme, url.netloc, url.path, url.query, url.fragment) == ("https", "acme.example", target, "", "")
     assert re.fullmatch(r"/shop/[!-~]*", target)
     assert ".." not in unquote(target).split("/")
+
+
+@given(st.lists(st.tuples(st.text(max_size=12), st.text("aZ9-._~%,@:+/& é\n", max_size=12) | st.text(max_size=12))))
+def test_a_query_is_encoded_as_the_library_does(query: list[tuple[str, str]]) -> None:
+    call = Call("orders.list", "GET", "/orders", query=query)
+    expected = urlencode(query, quote_via=quote, safe="")
+    assert ACME._target(call) == "/shop/orders" + (f"?{expected}" if query else "")
 
 
 def test_one_transport_serves_several_loops_one_after_the_other() -> None:
@@ -423,24 +311,7 @@ async def test_a_connection_that_does_not_come_free_in_time_was_not_executed_and
 
 
 async def test_a_certificate_nobody_vouches_for_is_not_talked_to(tmp_path: Path, log: list[UpstreamCall]) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "both.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    file = self_signed("127.0.0.1", tmp_path / "both.pem")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(file)
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # the server's side complains too
@@ -612,20 +483,6 @@ async def test_a_redirect_is_not_followed_and_names_no_more_than_the_host(status
 def test_a_store_at_a_private_or_plain_address_is_refused_when_it_is_made(url: str) -> None:
     with pytest.raises(AddressRefused):
         Transport("us", url)
-
-
-class Names:
-    """A name server under the hand of somebody else."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = addresses
-        self.asked: list[str] = []
-
-    async def __call__(self, host: str, port: int) -> Sequence[AddressInfo]:
-        self.asked.append(host)
-        if not self.addresses:
-            raise OSError("Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("93.184.216.34", "127.0.0.1")])
@@ -1000,3 +857,35 @@ async def test_each_attempt_is_a_span_without_address_or_headers() -> None:
         ("orders.list", SpanKind.CLIENT, StatusCode.UNSET),
     ]
     assert all(secret not in span.to_json() for span in spans for secret in ("qu3ry", "s3cret"))
+
+
+_INSTALLED_LATE = """
+import asyncio, sys, time
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from platforms.errors import Unavailable
+from platforms.transport import Call, Limits, Transport
+
+async def main():
+    transport = Transport("us", "http://127.0.0.1:1", limits=Limits(retries=0, circuit_failures=99), allow_private=True)
+    exporter = InMemorySpanExporter()
+    for _ in range(2):
+        try:
+            await transport.send(Call("orders.list", "GET", "/orders"))
+        except Unavailable:
+            pass
+        print(len(exporter.get_finished_spans()))
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+        await asyncio.sleep(1.1)
+
+asyncio.run(main())
+"""
+
+
+def test_what_collects_spans_is_noticed_though_it_is_installed_after_the_first_call() -> None:
+    done = subprocess.run([sys.executable, "-c", _INSTALLED_LATE], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "1"]), done.stderr
