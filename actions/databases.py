@@ -23,6 +23,9 @@ class LedgerUnreachable(OSError):
 class Database(Protocol):
     """One database that holds a ledger. Nothing is touched before the first transaction."""
 
+    def looking(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For a single statement that reads: it sees one moment by itself, without a transaction around it."""
+
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that only reads, and sees one moment."""
 

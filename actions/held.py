@@ -149,7 +149,7 @@ class Held:
 
     async def pauses(self, store: str, natives: Collection[str]) -> Mapping[str, RememberedPause]:
         """The remembered pauses of subscriptions, by native id, whether they still stand or not."""
-        async with self._ledger.reading() as connection:
+        async with self._ledger.looking() as connection:
             rows = await connection.execute(
                 select(pauses).where(pauses.c.store == store, pauses.c.subscription.in_(list(natives)))
             )
@@ -217,7 +217,7 @@ class Held:
         query = (
             select(held_return_moves).where(held_return_moves.c.action.in_(list(ids))).order_by(held_return_moves.c.id)
         )
-        async with self._ledger.reading() as connection:
+        async with self._ledger.looking() as connection:
             rows = await connection.execute(query)
             return [HeldMove(row.action, ReturnStatus(row.after), row.at, row.by) for row in rows]
 
@@ -240,7 +240,7 @@ class Held:
     async def _returns(self, store: str, orders: Collection[str]) -> Mapping[str, list[HeldReturn]]:
         heads: dict[str, Any] = {}
         lines: dict[str, list[HeldLine]] = {}
-        async with self._ledger.reading() as connection:
+        async with self._ledger.looking() as connection:
             for row in await connection.execute(_RETURNS, {"its_store": store, "its_orders": list(orders)}):
                 heads[row.action] = row
                 lines.setdefault(row.action, []).append(

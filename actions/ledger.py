@@ -230,6 +230,12 @@ class Ledger:
                 await connection.run_sync(wanted.create_all)
 
     @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncConnection]:
+        """For a single statement that reads; a second one may see another moment."""
+        async with self._database.looking() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads, and sees one moment."""
         async with self._database.reading() as connection:
@@ -387,7 +393,7 @@ class Ledger:
 
     async def held_until(self, action_id: str, *, owner: str) -> datetime | None:
         """How long a claim still holds; None where it was taken over."""
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return (await connection.execute(_HELD_UNTIL, {"its_id": action_id, "its_owner": owner})).scalar()
 
     async def renew(self, action_id: str, *, owner: str, until: datetime) -> bool:
@@ -422,25 +428,25 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------ reads
 
     async def by_id(self, action_id: str) -> Record | None:
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return await self._one(connection, _BY_ID, {"its_id": action_id})
 
     async def standing(self, key_hash: str, target: str) -> tuple[Record | None, int]:
         """The action under a key, and what `seen` says of a target, in one look."""
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             row = (await connection.execute(_STANDING, {"key": key_hash, "its_target": target})).one()
             return (Record.of(row) if row.id is not None else None), row.mark or 0
 
     async def seen(self, target: str) -> int:
         """A number that grows with every change of state on a target; taken before its facts are read."""
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return await self._mark(connection, target)
 
     async def active_on(self, targets: Collection[str]) -> Mapping[str, Record]:
         """The unfinished action on each target that has one."""
         if not targets:
             return {}
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             rows = await connection.execute(_ACTIVE, {"its_targets": list(targets)})
             return {row.target: Record.of(row) for row in rows}
 
@@ -462,7 +468,7 @@ class Ledger:
 
         `besides`: an action that is not counted, since it is the one that is decided on.
         """
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return await self._history(connection, owner_hashes, now, besides)
 
     async def paying_back(self, targets: Collection[str], besides: str | None = None) -> Sequence[Record]:
@@ -470,7 +476,7 @@ class Ledger:
         if not targets:
             return []
         given = {"its_targets": list(targets), "besides": besides or ""}
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return [Record.of(row) for row in await connection.execute(_PAYING_BACK, given)]
 
     async def newest(self, listing: Listing, limit: int, after: tuple[datetime, str] | None = None) -> Sequence[Record]:
@@ -481,13 +487,13 @@ class Ledger:
             query = query.where(
                 or_(actions.c.requested_at < at, and_(actions.c.requested_at == at, actions.c.id < action_id))
             )
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return [Record.of(row) for row in await connection.execute(query.where(*_wanted(listing)))]
 
     async def count(self, listing: Listing) -> int:
         """How many actions there are."""
         query = select(func.count()).select_from(actions).where(*_wanted(listing))
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return int((await connection.execute(query)).scalar() or 0)
 
     async def due(self, now: datetime, limit: int) -> Sequence[Record]:
@@ -509,12 +515,12 @@ class Ledger:
             .order_by(actions.c.next_try_at.nulls_first(), actions.c.requested_at)
             .limit(limit)
         )
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return [Record.of(row) for row in await connection.execute(query)]
 
     async def path(self, action_id: str) -> Sequence[tuple[ActionState | None, ActionState, datetime]]:
         """Every change of state of an action, in order."""
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             rows = await connection.execute(
                 select(transitions).where(transitions.c.action == action_id).order_by(transitions.c.id)
             )
@@ -525,7 +531,7 @@ class Ledger:
         if not targets:
             return []
         query = select(actions).where(actions.c.target.in_(list(targets))).order_by(actions.c.requested_at)
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             return [Record.of(row) for row in await connection.execute(query)]
 
     async def steps(self, action_ids: Collection[str]) -> Mapping[str, Sequence[Step]]:
@@ -534,7 +540,7 @@ class Ledger:
             return {}
         query = select(transitions).where(transitions.c.action.in_(list(action_ids))).order_by(transitions.c.id)
         found: dict[str, list[Step]] = {}
-        async with self.reading() as connection:
+        async with self.looking() as connection:
             for row in await connection.execute(query):
                 found.setdefault(row.action, []).append(Step(ActionState(row.after), row.at, row.by))
         return found

@@ -40,6 +40,7 @@ class Postgres:
         self._address = checked(address)
         self._engine = self._made(pool_size=KEPT, max_overflow=MORE, pool_timeout=LOCK_SECONDS, pool_pre_ping=True)
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._looking = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def _made(self, *, patient: bool = False, **options: Any) -> AsyncEngine:
         limits = {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s"}
@@ -59,6 +60,11 @@ class Postgres:
 
         # An error's text goes to logs: without what was written.
         return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncConnection]:
+        async with self._looking.connect() as connection:
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

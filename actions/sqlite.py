@@ -23,6 +23,8 @@ from actions.tables import actions, held_return_moves, transitions
 BUSY_SECONDS = 10
 #: Set on connections that only read: they begin without asking for the write lock.
 READS_ONLY = "ledger_reads_only"
+#: Set on connections that read with a single statement: nothing is begun.
+LOOKS = "ledger_looks"
 #: Set on connections whose transactions may touch very much.
 FOUNDS = "ledger_founds"
 #: The second and the third do the same here; the third says that what follows may take long.
@@ -36,9 +38,15 @@ class Sqlite:
     def __init__(self, path: str) -> None:
         self._engine = engine_for(f"sqlite+aiosqlite:///{path}")
         self._reading = self._engine.execution_options(**{READS_ONLY: True})
+        self._looking = self._engine.execution_options(**{LOOKS: True})
         self._founding = self._engine.execution_options(**{FOUNDS: True})
         # There is one writer; in this process they queue here, in order, instead of polling the file's lock.
         self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncConnection]:
+        async with self._looking.connect() as connection:
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -111,8 +119,8 @@ class _Connection(aiosqlite.Connection):
     with one.
     """
 
-    #: What its transaction is for.
-    work = _FOUNDING
+    #: What its transaction is for; None: there is none.
+    work: str | None = None
 
     def begun(self, work: str) -> None:
         self.work = work
@@ -122,12 +130,14 @@ class _Connection(aiosqlite.Connection):
         return _Cursor(self, self._conn.cursor())
 
     async def commit(self) -> None:
-        if self.work is _READING:
+        work, self.work = self.work, None
+        if work is _READING:
             self._conn.commit()  # gives a lock back that nobody waits for
-        else:
+        elif work is not None:
             await super().commit()
 
     async def rollback(self) -> None:
+        self.work = None
         if self._conn.in_transaction:
             await super().rollback()
 
@@ -183,6 +193,8 @@ def _write_ahead(cursor: Any) -> None:
 def _begin(connection: Connection) -> None:
     """A writer takes the lock before it reads, so that what it read still holds when it writes."""
     options = connection.get_execution_options()
+    if options.get(LOOKS, False):
+        return
     if options.get(READS_ONLY, False):
         connection.exec_driver_sql(_BEGIN_READING)
     else:

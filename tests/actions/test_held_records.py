@@ -107,6 +107,12 @@ class Looked(Ledger):
     looks = 0
 
     @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncConnection]:
+        self.looks += 1
+        async with super().looking() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         self.looks += 1
         async with super().reading() as connection:

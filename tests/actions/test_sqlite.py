@@ -6,12 +6,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actions.ledger import Ledger, Recorded
 from tests.actions.conftest import Blank
-from tests.actions.test_ledger import put, record
+from tests.actions.test_ledger import NOW, put, record
 
 
 @pytest.fixture
@@ -80,3 +81,19 @@ async def test_what_is_recorded_is_on_the_disk_when_it_is_told(ledger: Ledger) -
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
     async with ledger.reading() as connection:
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar() == 2
+
+
+async def test_a_look_leaves_no_transaction_behind(ledger: Ledger, another: sqlite3.Connection) -> None:
+    """One that stayed open would keep the journal from ever being cut."""
+    for number in range(6):
+        made = record(target=f"Order:shop:{number}", key=f"k{number}")
+        assert isinstance(await put(ledger, made), Recorded)
+        looks: list[Any] = [
+            ledger.by_id(made.id),
+            ledger.standing(f"k{number}", made.target),
+            ledger.history(["h"], NOW),
+        ]
+        found, standing, _ = await asyncio.gather(*looks)
+        assert found == standing[0] == made
+    busy, _, _ = another.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
