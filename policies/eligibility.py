@@ -24,7 +24,7 @@ from typing import Any, Final
 from platforms.base import Platform
 from policies.asked import Asked, AskedLine, History
 from policies.conditions import Condition
-from policies.facts import SETS, UNSAID, Facts, line_value, smallest_unit
+from policies.facts import SETS, UNSAID, Facts, Ground, line_value, smallest_unit
 from policies.judge import Judgement
 from policies.messages import IN_PROGRESS, spoken
 from policies.policy import Policy
@@ -32,7 +32,7 @@ from policies.processor import PolicyProcessor, as_told_to, rows_of, zone_of
 from policies.rules import FeeTerms, Finding, Limit, MaxPause, severity
 from schema.actions import Viewer
 from schema.order import Order, OrderLine
-from schema.policy import Decision, Eligibility, RequestAssumption
+from schema.policy import Decision, Eligibility, RequestAssumption, make_eligibility
 from schema.provenance import Capability, Store
 from schema.subscription import Subscription
 from schema.values import Money
@@ -157,7 +157,6 @@ class _Asking:
         now: datetime,
         assuming: RequestAssumption | None,
         needs_until: bool,
-        base: Asked,
     ) -> None:
         self.processor = processor
         self.policy: Policy | None = processor.policy_of(store.key)
@@ -169,7 +168,7 @@ class _Asking:
         self.assuming = assuming or RequestAssumption()
         self.needs_until = needs_until
         self.looks = _looks(self.policy, kind)
-        self.ground = processor.ground(base, history, viewer, now)
+        self.ground: Ground | None = None
 
     # -- one request, some of it open
 
@@ -182,6 +181,8 @@ class _Asking:
         elif RequestFact.AMOUNT in open_:
             whole.least = _in_shop(whole, _smallest(asked))
         found = self.processor.judge(asked, whole, lines, on_trial=False)
+        if self.ground is None:
+            self.ground = Ground(whole, lines)
         touched = whole.touched & open_
         waiting = [detail for detail in _ORDER if detail in touched] if touched else []
         if not waiting or _settled(found, whole):
@@ -424,7 +425,7 @@ def eligibility(
     base = Asked(kind, store, order, subscription, paid_here=paid_here)
     if kind is ActionKind.REFUND_ORDER:
         base = _of_all_that_is_left(base)
-    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until, base)
+    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
 
     def put(asked: Asked, found: Judgement) -> Decision:
         return processor.put_in_words(asked, found, history, viewer, now, locale)
@@ -437,17 +438,19 @@ def eligibility(
         most: int | None = None,
         greatest: Money | None = None,
     ) -> Eligibility:
-        possible = step is not NextStep.NOT_POSSIBLE
-        return Eligibility(
+        waited_for = set(depends_on)
+        found = make_eligibility(
             action=kind,
             next=step,
             required_assurance=min_assurance,
             support=support.support,
             decision=as_told_to(decision, viewer, spoken(locale, store)),
-            depends_on=[detail for detail in _ORDER if detail in set(depends_on)],
+            depends_on=[detail for detail in _ORDER if detail in waited_for] if waited_for else [],
             max_quantity=most,
-            quote=processor.quote(replace(asked, amount=greatest), decision) if possible else None,
         )
+        possible = step is not NextStep.NOT_POSSIBLE
+        found.later(quote=lambda: processor.quote(replace(asked, amount=greatest), decision) if possible else None)
+        return found
 
     if (refusal := _cannot(support, active)) is not None:
         whole, _ = processor.facts(base, history, viewer, now)

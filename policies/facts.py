@@ -276,9 +276,9 @@ class Facts(dict[str, Any]):
         #: Details of the request that an answer waited for.
         self.touched: set[RequestFact] = above.touched if above is not None else set()
         self._shipped: Shipped | None = None
-        #: The facts of the same thing, whatever is asked of it, where many requests share them.
+        #: Where many requests are about the same thing: the facts of the first of them, which has read them for all.
         self.fixed = fixed
-        #: Of such facts: what was found over them, by all that it hangs on besides.
+        #: Of those: what was found over them, by all that it hangs on besides.
         self.found: dict[object, Any] = {}
 
     def of_line(self, asked_line: AskedLine, fixed: Facts | None = None) -> Facts:
@@ -297,7 +297,7 @@ class Facts(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         above, fixed = self.above, self.fixed
-        if fixed is not None and name not in OF_REQUEST:
+        if fixed is not None and fixed is not self and name not in OF_REQUEST:
             value = fixed[name]
         elif above is None or FACTS[name].per_line:
             value = FACTS[name].read(self)
@@ -417,7 +417,7 @@ class Facts(dict[str, Any]):
         return None if isinstance(status, Absent) else status is OrderStatus.CANCELLED
 
     def shipped(self) -> Shipped | None:
-        if self.fixed is not None:
+        if self.fixed is not None and self.fixed is not self:
             return self.fixed.shipped()
         if self.above is not None:
             return self.above.shipped()
@@ -436,18 +436,22 @@ class Facts(dict[str, Any]):
 
 
 class Ground:
-    """An order's or subscription's facts, read once for all that may be asked of it."""
+    """What requests for one action on one thing share: facts of the thing are read by the first, for all."""
 
-    def __init__(self, whole: Facts) -> None:
+    def __init__(self, whole: Facts, lines: Iterable[Facts]) -> None:
+        whole.fixed = whole
         self.whole = whole
         self._lines: dict[int, Facts] = {}
+        for facts in lines:
+            facts.fixed = self._lines[id(facts.line)] = facts
 
-    def of_line(self, line: OrderLine) -> Facts:
-        """The facts of a line of the order."""
-        found = self._lines.get(id(line))
-        if found is None:
-            found = self._lines[id(line)] = self.whole.of_line(AskedLine(line, 0))
-        return found
+    def line_of(self, whole: Facts, row: AskedLine) -> Facts:
+        """The facts of a line of another request."""
+        first = self._lines.get(id(row.line))
+        facts = whole.of_line(row, first)
+        if first is None:
+            facts.fixed = self._lines[id(row.line)] = facts
+        return facts
 
 
 class GivenFacts(Facts):

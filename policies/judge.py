@@ -26,7 +26,7 @@ from policies.messages import (
 from policies.policy import Policy
 from policies.rules import Charge, Finding, Rule, severity
 from policies.windows import Counted, days_late
-from schema.policy import Condition, DecisionReason, Fact
+from schema.policy import Condition, DecisionReason, Fact, make_reason
 from schema.values import Money
 from schema.vocabulary import ActionKind, ReasonCode, RequestedResolution, RequestFact, Verdict
 
@@ -209,27 +209,37 @@ def _until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:
 
 def reason(finding: Finding, locale: str) -> DecisionReason:
     """A finding as the contract shows it, nothing held back: see `as_told_to`."""
-    rule, facts = finding.rule, finding.facts
-    say = finding.say or OF_CODE[finding.code]
-    rows = arithmetic(finding)
+    rule = finding.rule
     staff_only = rule is not None and rule.audience is Audience.STAFF
-    internal: str | None = None
-    if finding.verdict is not Verdict.ALLOW:
-        sums = "; ".join(f"{row.name} = {row.value if row.known else 'unknown'}" for row in rows)
-        what = finding.verdict.name if finding.verdict is not None else "fee"
-        why = f" ({finding.open.value})" if finding.open is not None else ""
-        internal = f"{rule.id if rule else builtin.BUILT_IN}: {what} {finding.code.name}{why}" + (
-            f": {sums}" if sums else ""
-        )
-    return DecisionReason(
+    made = make_reason(
         code=finding.code,
         rule=rule.id if rule is not None else builtin.BUILT_IN,
-        customer_message=_message(say, finding, locale),
-        line=facts.line,
-        facts=rows,
-        internal=internal,
+        customer_message=_message(finding.say or OF_CODE[finding.code], finding, locale),
+        line=finding.facts.line,
         staff_only=staff_only,
+        may_hold_back=not _of_names(finding).isdisjoint(STAFF_FACTS),
     )
+    made.later(facts=lambda: arithmetic(finding), internal=lambda: _internal(finding, made.facts))
+    return made
+
+
+def _of_names(finding: Finding) -> set[str]:
+    """The facts that its arithmetic may show."""
+    names = {*finding.looked_at, *(name for name, _ in finding.extra)}
+    if finding.rule is not None:
+        names.update(finding.rule.named, finding.rule.counts_from)
+    return names
+
+
+def _internal(finding: Finding, rows: Sequence[Fact]) -> str | None:
+    """The reason in the merchant's own terms."""
+    if finding.verdict is Verdict.ALLOW:
+        return None
+    rule = finding.rule
+    sums = "; ".join(f"{row.name} = {row.value if row.known else 'unknown'}" for row in rows)
+    what = finding.verdict.name if finding.verdict is not None else "fee"
+    why = f" ({finding.open.value})" if finding.open is not None else ""
+    return f"{rule.id if rule else builtin.BUILT_IN}: {what} {finding.code.name}{why}" + (f": {sums}" if sums else "")
 
 
 def _message(say: Say, finding: Finding, locale: str) -> str:
@@ -317,7 +327,11 @@ def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
 
 def holds_back(reasons: Iterable[DecisionReason]) -> bool:
     """Whether anything of these reasons is for staff only."""
-    return any(each.staff_only or any(row.name in STAFF_FACTS for row in each.facts) for each in reasons)
+    return any(each.staff_only or _shows_staff_facts(each) for each in reasons)
+
+
+def _shows_staff_facts(reason: DecisionReason) -> bool:
+    return reason.may_hold_back and any(row.name in STAFF_FACTS for row in reason.facts)
 
 
 def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> list[DecisionReason]:
@@ -336,7 +350,7 @@ def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> li
                     staff_only=True,
                 )
             )
-        elif any(row.name in STAFF_FACTS for row in each.facts):
+        elif _shows_staff_facts(each):
             found.append(
                 DecisionReason(
                     code=each.code,

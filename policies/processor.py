@@ -187,7 +187,7 @@ class PolicyProcessor:
         Args:
             unsaid: put in place of the request's own.
             rows: looked at where the request names no lines; left out: every line, if a rule asks for lines.
-            ground: of what it is asked, with the same history, viewer and time, for the same action.
+            ground: of an earlier request for the same action on the same thing, by the same viewer at the same time.
         """
         order = asked.order
         if ground is None:
@@ -200,15 +200,14 @@ class PolicyProcessor:
         looked_at: Sequence[AskedLine] = asked.lines or rows
         if not looked_at and order is not None and self.asks_of_lines(asked.store.key, asked.kind):
             looked_at = rows_of(order)
-        lines = [whole.of_line(row, ground.of_line(row.line) if ground is not None else None) for row in looked_at]
+        if ground is None:
+            lines = [whole.of_line(row) for row in looked_at]
+        else:
+            lines = [ground.line_of(whole, row) for row in looked_at]
         if unsaid:
             for line in lines:
                 line.update(unsaid)
         return whole, lines
-
-    def ground(self, asked: Asked, history: History, viewer: Viewer | None, now: datetime) -> Ground:
-        """The facts that all requests for one action on one thing share; of `asked` only what it is asked of counts."""
-        return Ground(self._whole(asked, history, viewer, now))
 
     def _whole(self, asked: Asked, history: History, viewer: Viewer | None, now: datetime) -> Facts:
         order = asked.order

@@ -71,7 +71,8 @@ class Decides:
         self, order: Order, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
     ) -> list[Eligibility]:
         known = await self._ledger.load(_Subject(order.id, order.owner, order))
-        return [self._one(order, order.store_key, kind, known, assuming) for kind in _chosen(ORDER_ACTIONS, actions)]
+        store = order.store_key
+        return [self._one(order, store, kind, known, assuming) for kind in _chosen(ORDER_ACTIONS, actions)]
 
     async def line(
         self, line: OrderLine, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
@@ -80,15 +81,14 @@ class Decides:
         if order is None:
             return []
         known = await self._ledger.load(_Subject(order.id, order.owner, order))
-        return [self._one(line, order.store_key, kind, known, assuming) for kind in _chosen(LINE_ACTIONS, actions)]
+        store = order.store_key
+        return [self._one(line, store, kind, known, assuming) for kind in _chosen(LINE_ACTIONS, actions)]
 
     async def subscription(self, subscription: Subscription, actions: Sequence[ActionKind] | None) -> list[Eligibility]:
         owner = await self._context.loaders.subscription_owner(subscription)
         known = await self._ledger.load(_Subject(subscription.id, owner))
-        return [
-            self._one(subscription, subscription.store_key, kind, known, None)
-            for kind in _chosen(SUBSCRIPTION_ACTIONS, actions)
-        ]
+        store = subscription.store_key
+        return [self._one(subscription, store, kind, known, None) for kind in _chosen(SUBSCRIPTION_ACTIONS, actions)]
 
     def _one(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from schema.access import for_staff
+from schema.making import Late, maker, nothing
 from schema.values import Money, Quote
 from schema.vocabulary import (
     ActionKind,
@@ -47,7 +48,7 @@ class Fact:
 
 
 @strawberry.type(description="Why a decision came out as it did.")
-class DecisionReason:
+class DecisionReason(Late):
     code: ReasonCode
     rule: str = strawberry.field(
         description="The id of the policy's rule, or `built-in` for what holds whatever it says."
@@ -55,15 +56,24 @@ class DecisionReason:
     customer_message: str = strawberry.field(description="Safe to show or to say as it stands.")
     line: Annotated[OrderLine, strawberry.lazy("schema.order")] | None = None
     facts: list[Fact] = strawberry.field(default_factory=list)
-    internal: strawberry.Private[str | None] = None
+    internal: strawberry.Private[str | None] = strawberry.field(default_factory=nothing)
     #: A rule about fraud, velocity or amounts: others than staff are shown a neutral sentence and code OTHER.
     staff_only: strawberry.Private[bool] = False
+    #: False where no fact among `facts` can be one for staff, so that they need not be looked at for that.
+    may_hold_back: strawberry.Private[bool] = True
 
     @strawberry.field(
         description="The reason in the merchant's own terms. Staff only, else null.", extensions=[for_staff()]
     )
     def internal_message(self) -> str | None:
         return self.internal
+
+
+make_reason = maker(
+    DecisionReason,
+    "code", "rule", "customer_message", "line", "staff_only", "may_hold_back",
+    late=("facts", "internal"),
+)  # fmt: skip
 
 
 @strawberry.type(
@@ -113,7 +123,7 @@ class Decision:
 @strawberry.type(
     description="Whether an action is possible, why not, until when and for how much, before anybody clicks."
 )
-class Eligibility:
+class Eligibility(Late):
     action: ActionKind
     next: NextStep
     required_assurance: AssuranceLevel
@@ -123,7 +133,14 @@ class Eligibility:
         default_factory=list, description="Details the request has not told yet and on which the answer depends."
     )
     max_quantity: int | None = strawberry.field(default=None, description="Units of the line that can be asked for.")
-    quote: Quote | None = None
+    quote: Quote | None = strawberry.field(default_factory=nothing)
+
+
+make_eligibility = maker(
+    Eligibility,
+    "action", "next", "required_assurance", "support", "decision", "depends_on", "max_quantity",
+    late=("quote",),
+)  # fmt: skip
 
 
 @strawberry.input(description="Details to take for granted when eligibility is worked out.")
