@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aiodataloader import DataLoader
@@ -123,10 +124,13 @@ class RequestLoaders:
         self.variant = _StoreLoaders(self._variants)
         self.profiles = _StoreLoaders(self._profiles)
         self.profile = _StoreLoaders(self._profiles_by_id)
-        self.customer: DataLoader[Email, Any] = DataLoader(self._customers)
         self._order_subscriptions = _StoreLoaders(self._subscriptions_of_orders)
         #: The orders that were read, the viewer's or not.
         self._read: list[Order] = []
+
+    @cached_property
+    def customer(self) -> DataLoader[Email, Any]:
+        return DataLoader(self._customers)
 
     def end(self) -> None:
         """Forget what was loaded; nobody may load any more."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aiodataloader import DataLoader
@@ -61,7 +62,10 @@ class RequestReads:
         self._stores = context.services.stores
         self._pages: dict[object, asyncio.Future[Page[Order]]] = {}
         self._told: dict[str, Order] = {}
-        self._timelines: DataLoader[str, list[TimelineEntry]] = DataLoader(self._read_timelines)
+
+    @cached_property
+    def _timelines(self) -> DataLoader[str, list[TimelineEntry]]:
+        return DataLoader(self._read_timelines)
 
     def end(self) -> None:
         """Forget what was read; nobody may read any more."""
