@@ -102,7 +102,9 @@ class Connections:
         try:
             await turn.granted
         except BaseException:
-            if turn.granted.done() and not turn.granted.cancelled() and turn.granted.exception() is None:
+            if turn in self._queue:
+                self._queue.remove(turn)
+            elif turn.granted.done() and not turn.granted.cancelled() and turn.granted.exception() is None:
                 self._next()  # granted and given up in the same moment
             raise
         progress.queued = False

@@ -64,8 +64,12 @@ def _check_name(key: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-@lru_cache(maxsize=512)
 def _lower(name: bytes) -> str:
+    return _lower_and_kept(name) if len(name) < 40 else name.decode("latin-1").lower()
+
+
+@lru_cache(maxsize=512)
+def _lower_and_kept(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 

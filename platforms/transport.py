@@ -404,25 +404,25 @@ class Transport:
 
     async def _exchanged(self, call: Call, until: float | None, latest: float, progress: Progress) -> Answer:
         """Send the bytes once and read the answer. Raises the error a fault of the way means."""
+        hurried = False
+        if until is not None and until <= latest:
+            hurried, latest = True, until
         try:
             return await self._client().exchange(
-                Request(call.method, self._target(call), self._headers(call), call.body),
-                latest if until is None else min(until, latest),
-                progress,
+                Request(call.method, self._target(call), self._headers(call), call.body), latest, progress
             )
         except Fault as fault:
-            raise self._meaning(call, fault, until) from None
+            raise self._meaning(call, fault, hurried) from None
 
-    def _meaning(self, call: Call, fault: Fault, until: float | None) -> PlatformError:
+    def _meaning(self, call: Call, fault: Fault, hurried: bool) -> PlatformError:
+        """`hurried`: the deadline left the call less time than the store's own limit."""
         match fault.cause:
             case Cause.UNTRUSTED:
                 return _Untrusted(f"{self.host} {fault.reason}", store=self.store)
             case Cause.UNREACHED:
                 return self._never_sent(fault.reason)
             case Cause.LATE:
-                if until is not None and asyncio.get_running_loop().time() >= until:
-                    return self._too_late(call)
-                return self._never_sent("no connection in time")
+                return self._too_late(call) if hurried else self._never_sent("no connection in time")
             case Cause.SILENT:
                 if call.writes:
                     return self._lost("no answer in time")
