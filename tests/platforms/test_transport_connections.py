@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import pytest
 from platforms import connections
 from platforms.errors import OutcomeUnknown, PlatformError, Unavailable, Unreadable
 from platforms.http1 import MAX_HEAD
-from platforms.transport import Call, store_deadline
+from platforms.transport import Call, Transport, store_deadline
 from tests.platforms import scripted
 from tests.platforms.scripted import OK, QUICK, READ, SILENCE, WRITE, after, answer, failing, self_signed, serving, to
 from tests.platforms.test_transport_answers import CLOSED, LENGTH, PACKED, chunked, of, squeezed
@@ -386,3 +388,68 @@ async def test_what_does_not_speak_tls_was_surely_not_asked() -> None:
     assert error.not_executed
     listening.close()
     await asyncio.sleep(0.01)
+
+
+# ------------------------------------------------------------------------------------------------------- all at once
+
+
+async def test_whatever_a_store_does_an_answer_belongs_to_its_call_and_nothing_is_left_behind() -> None:
+    dice = random.Random(4)
+    troubles = ("drop", "cut", "surplus", "slow", "silent", "500", "close", "not HTTP", "chunks", *["none"] * 12)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while (trouble := dice.choice(troubles)) != "drop":
+                line, *_ = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+                body = line.split()[1].removeprefix(b"/")
+                match trouble:
+                    case "cut":
+                        writer.write(answer(200, body)[: dice.randrange(60)])
+                        break
+                    case "not HTTP":
+                        writer.write(b"HTTP/1.1 2x0\r\n\r\n")
+                        break
+                    case "close":
+                        writer.write(answer(200, body, connection="close"))
+                        break
+                    case "surplus":
+                        writer.write(answer(200, body) + dice.choice([b"x", FORGED, b"\r\nHT"]))
+                    case "500":
+                        writer.write(answer(500))
+                    case "chunks":
+                        writer.write(chunked(body=b"%x\r\n%b" % (len(body), body)))
+                        await asyncio.sleep(0)
+                        writer.write(b"\r\n0\r\n\r\n")
+                    case _:
+                        await asyncio.sleep({"slow": 0.02, "silent": 0.2}.get(trouble, 0))
+                        writer.write(answer(200, body))
+        writer.close()
+
+    listening = await asyncio.start_server(talk, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    limits = replace(QUICK, read=0.1, whole=0.3, retries=1, backoff=0.001, connections=4, keepalive=0.05)
+    answered: list[int] = []
+
+    async def calling(transport: Transport, numbers: Iterator[int]) -> None:
+        for number in numbers:
+            call = replace(READ if dice.random() < 0.5 else WRITE, path=f"/{number}", body=None)
+            with suppress(PlatformError, TimeoutError), store_deadline(dice.choice([0.05, 1])):
+                async with asyncio.timeout(dice.choice([0.001, 0.01, 5, 5, 5])):
+                    assert (await transport.send(call)).body == b"%d" % number
+                    answered.append(number)
+            if dice.random() < 0.01:
+                await asyncio.sleep(0.06)
+
+    async with to(url, replace(limits, circuit_failures=1_000_000)) as transport:
+        numbers = iter(range(1500))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(10):
+                group.create_task(calling(transport, numbers))
+        await asyncio.sleep(0.1)
+        client = transport._clients[asyncio.get_running_loop()]
+        assert isinstance(client, connections.Connections)
+        assert (client._leased, len(client._idle), len(client._busy), len(client._queue)) == (0, 0, 0, 0)
+        assert client._timer is None
+    listening.close()
+    await asyncio.sleep(0.25)
+    assert len(answered) > 500
