@@ -35,7 +35,7 @@ from schema.order import Order, OrderLine
 from schema.policy import Decision, Eligibility, RequestAssumption, make_eligibility
 from schema.provenance import Capability, Store
 from schema.subscription import Subscription
-from schema.values import Money
+from schema.values import Money, Quote
 from schema.vocabulary import (
     ActionKind,
     AssuranceLevel,
@@ -448,8 +448,7 @@ def eligibility(
             depends_on=[detail for detail in _ORDER if detail in waited_for] if waited_for else [],
             max_quantity=most,
         )
-        possible = step is not NextStep.NOT_POSSIBLE
-        found.later(quote=lambda: processor.quote(replace(asked, amount=greatest), decision) if possible else None)
+        found.later(_LATE, processor, asked, greatest, decision, step)
         return found
 
     if (refusal := _cannot(support, active)) is not None:
@@ -487,6 +486,17 @@ def eligibility(
     else:
         step = NextStep.CONFIRM
     return done(step, best_asked, decision, depends_on, most, answer.most)
+
+
+def _quote(
+    processor: PolicyProcessor, asked: Asked, greatest: Money | None, decision: Decision, step: NextStep
+) -> Quote | None:
+    if step is NextStep.NOT_POSSIBLE:
+        return None
+    return processor.quote(replace(asked, amount=greatest), decision)
+
+
+_LATE: Final = {"quote": _quote}
 
 
 def _of_all_that_is_left(asked: Asked) -> Asked:

@@ -219,7 +219,7 @@ def reason(finding: Finding, locale: str) -> DecisionReason:
         staff_only=staff_only,
         may_hold_back=not _of_names(finding).isdisjoint(STAFF_FACTS),
     )
-    made.later(facts=lambda: arithmetic(finding), internal=lambda: _internal(finding, made.facts))
+    made.later(_LATE, finding)
     return made
 
 
@@ -231,11 +231,11 @@ def _of_names(finding: Finding) -> set[str]:
     return names
 
 
-def _internal(finding: Finding, rows: Sequence[Fact]) -> str | None:
+def _internal(finding: Finding) -> str | None:
     """The reason in the merchant's own terms."""
     if finding.verdict is Verdict.ALLOW:
         return None
-    rule = finding.rule
+    rule, rows = finding.rule, arithmetic(finding)
     sums = "; ".join(f"{row.name} = {row.value if row.known else 'unknown'}" for row in rows)
     what = finding.verdict.name if finding.verdict is not None else "fee"
     why = f" ({finding.open.value})" if finding.open is not None else ""
@@ -311,6 +311,9 @@ def arithmetic(finding: Finding) -> list[Fact]:
         if name not in seen:
             rows.append(Fact(name=name, value=value))
     return rows
+
+
+_LATE: Final = {"facts": arithmetic, "internal": _internal}
 
 
 def condition(finding: Finding, charge: Charge, locale: str) -> Condition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -46,16 +46,19 @@ class Late:
     if not TYPE_CHECKING:  # what a type checker does not find is a mistake all the same
 
         def __getattr__(self, name):
-            work = None if name.startswith("__") else vars(self).get("_late", {}).get(name)
-            if work is None:
+            late = None if name.startswith("__") else vars(self).get("_late")
+            if late is None or name not in late[0]:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-            value = work()
+            value = late[0][name](*late[1:])
             setattr(self, name, value)
             return value
 
-    def later(self, **work: Callable[[], Any]) -> None:
-        """What works out each field that is not there yet."""
-        vars(self)["_late"] = work
+    def later(self, work: Mapping[str, Callable[..., Any]], *of: Any) -> None:
+        """What works out each field that is not there yet, and of what: no closure, since there is one for every noun.
+
+        Never of the noun itself, or only the garbage collector would free it.
+        """
+        vars(self)["_late"] = (work, *of)
 
 
 def nothing() -> None:

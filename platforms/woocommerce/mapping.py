@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -473,6 +473,7 @@ def product(
     """`currency`: None where the shop would not say. `variations`: None where the product has none."""
     native, title, published = str(row.id), html.unescape(row.name), row.status == "publish"
     found: list[Variant] | None = None
+    price = before = None
     if variations is None:  # bought as itself
         price = lowest = highest = _price(row.price, currency)
         before = _price(row.regular_price, currency) if row.on_sale else None
@@ -500,11 +501,21 @@ def product(
         price_min=lowest,
         price_max=highest,
     )
-    made.later(
-        description=lambda: plain_text(row.description or row.short_description) or None,
-        all_variants=lambda: [_only_variant(row, home, title, price, before)] if found is None else found,
-    )
+    made.later(_LATE, row, home, price, before, found)
     return made
+
+
+def _description(row: wire.ProductRow, *_: object) -> str | None:
+    return plain_text(row.description or row.short_description) or None
+
+
+def _variants(
+    row: wire.ProductRow, home: Home, price: Money | None, before: Money | None, found: list[Variant] | None
+) -> list[Variant]:
+    return [_only_variant(row, home, price, before)] if found is None else found
+
+
+_LATE: Final[Mapping[str, Callable[..., object]]] = {"description": _description, "all_variants": _variants}
 
 
 @lru_cache(maxsize=4096)
@@ -513,11 +524,11 @@ def _price(text: str, currency: str | None) -> Money | None:
     return None if found is None or currency is None else Money.of(found, currency)
 
 
-def _only_variant(row: wire.ProductRow, home: Home, title: str, price: Money | None, before: Money | None) -> Variant:
+def _only_variant(row: wire.ProductRow, home: Home, price: Money | None, before: Money | None) -> Variant:
     """A product without variations is bought as itself."""
     return Variant(
         id=home.id("Variant", f"{row.id}:{row.id}"),
-        title=title,
+        title=html.unescape(row.name),
         sku=row.sku or None,
         price=price,
         compare_at_price=before,

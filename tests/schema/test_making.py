@@ -77,12 +77,12 @@ def test_what_is_late_is_worked_out_once_and_only_when_it_is_looked_at() -> None
         text: str | None = field(default_factory=nothing)
         copies: list[str] = field(default_factory=list)
 
-    def text() -> str:
+    def text(name: str, *_: object) -> str:
         worked.append("text")
-        return "Dear Ada"
+        return f"Dear {name}"
 
     letter = maker(Letter, "to", late=("text", "copies"))(to="Ada")
-    letter.later(text=text, copies=list)
+    letter.later({"text": text, "copies": lambda name, copies: copies}, "Ada", [])
     assert worked == []
     assert (letter.text, letter.text, letter.copies) == ("Dear Ada", "Dear Ada", [])
     assert worked == ["text"]
