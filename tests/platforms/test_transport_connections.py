@@ -138,8 +138,16 @@ async def test_an_answer_that_came_before_the_request_had_left_ends_the_connecti
     assert len(connections) == 2
 
 
-async def test_a_connection_the_store_ends_is_not_used_again() -> None:
-    async with serving(answer(200, connection="close"), OK) as server, to(server) as transport:
+@pytest.mark.parametrize(
+    "step",
+    [
+        answer(200, connection="close"),
+        answer(200, connection="Close"),  # and then the script's server leaves it open
+        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+    ],
+)
+async def test_a_connection_the_store_ends_is_not_used_again(step: bytes) -> None:
+    async with serving(step, OK) as server, to(server) as transport:
         await transport.send(WRITE)
         await transport.send(WRITE)
     assert [request.connection for request in server.requests] == [1, 2]
