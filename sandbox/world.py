@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from sandbox.faults import Faulty
 from sandbox.serving import serve_all
@@ -48,10 +49,11 @@ class ShopPlan:
         return replace(self, settings={**self.settings, **self.generous_settings}, shop=self.generous_shop)
 
     def build(self, now: datetime) -> Any:
-        """The simulator, seeded relative to `now`."""
+        """The simulator, seeded relative to `now`: so many days ago is the same time of day there, also where the
+        clock was changed since. A window of days would else end a day off for an hour."""
         seed = import_module(f"platforms.{self.platform}.seed")
         simulator = import_module(f"platforms.{self.platform}.simulator")
-        return simulator.Simulator(seed.seed(now), **self.shop)
+        return simulator.Simulator(seed.seed(now.astimezone(ZoneInfo(self.settings["time_zone"]))), **self.shop)
 
     def config(self, url: str) -> StoreConfig:
         """How the gateway is configured to reach the store at `url`."""

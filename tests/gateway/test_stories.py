@@ -11,8 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from sandbox.world import STORIES
+from sandbox.world import PLANS, STORIES
 from tests.running import EVERY_STORE, Gateway, running_gateway
 
 reads = pytest.mark.asyncio(loop_scope="module")
@@ -39,6 +41,17 @@ mutation CancelThatSubscription($input: CancelSubscriptionInput!, $key: String!)
     }
   }
 }"""
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))
+@example(
+    datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
+)  # half past eleven there, past midnight in summer
+def test_an_order_that_came_31_days_ago_did_so_at_every_hour_of_the_year(now: datetime) -> None:
+    [plan] = (plan for plan in PLANS if plan.key == "us")
+    [parcel] = plan.build(now).state.order("450789003")["fulfillments"]
+    delivered = datetime.fromisoformat(parcel["deliveredAt"])
+    assert (now.astimezone(NEW_YORK).date() - delivered.astimezone(NEW_YORK).date()).days == 31
 
 
 def us(number: int) -> str:
