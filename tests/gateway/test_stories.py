@@ -397,7 +397,7 @@ async def test_what_may_not_go_back_is_denied_with_the_arithmetic_and_no_write_c
     assert (decision["verdict"], decision["reasons"][0]["code"]) == ("DENY", code)
     facts = known(decision["reasons"][0]["facts"])
     if code == "WINDOW_EXPIRED":
-        delivered = standing.now - timedelta(days=31)
+        delivered = standing.now.astimezone(NEW_YORK) - timedelta(days=31)
         assert abs(instant(facts["line.delivered_at"]) - delivered) < timedelta(minutes=1)
         late = (instant(facts["now"]).astimezone(NEW_YORK).date() - delivered.astimezone(NEW_YORK).date()).days
         assert (facts["days_since"], facts["window"], facts["days_late"]) == (str(late), "30 days", str(late - 30))
