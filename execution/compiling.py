@@ -123,9 +123,10 @@ def _directives(nodes: Sequence[Node]) -> Iterator[DirectiveNode]:
             waiting.extend(selections.selections)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Compiled:
-    """An operation as functions."""
+    """An operation as functions. They know each other and their places; `let_go` ends that, so that an operation that
+    is no longer kept is gone at once, not when garbage is looked for."""
 
     #: Root fields of a query, all at once.
     root: Callable[[Any, Path, Run], dict[str, Any]] | None
@@ -135,6 +136,30 @@ class Compiled:
     source: str
     #: What decides, for a run as a whole, which way its gated fields are read.
     gates: Sequence[tuple[Gate, ...]]
+    names: dict[str, Any]
+    places: Sequence[Place]
+    #: Runs that are under way.
+    running: int = 0
+    unwanted: bool = False
+
+    def begin(self) -> None:
+        """A run is under way."""
+        self.running += 1
+
+    def end(self) -> None:
+        """One less is."""
+        self.running -= 1
+        if self.unwanted and not self.running:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Nobody will begin a run any more. The last one that is under way ends it."""
+        self.unwanted = True
+        if self.running:
+            return
+        for place in self.places:
+            place.complete = _nothing
+        self.names.clear()
 
 
 def compiled(
@@ -158,8 +183,8 @@ def compiled(
     source, built = writer.built()
     functions = [built[name] for name in names]
     if outline.operation.operation is OperationType.MUTATION:
-        return Compiled(None, functions, writer.fields, source, writer.gates)
-    return Compiled(functions[0], (), writer.fields, source, writer.gates)
+        return Compiled(None, functions, writer.fields, source, writer.gates, built, writer.places)
+    return Compiled(functions[0], (), writer.fields, source, writer.gates, built, writer.places)
 
 
 class _Writer:
@@ -174,15 +199,17 @@ class _Writer:
         self._names: dict[str, Any] = {"Info": ResolveInfo, "new": tuple.__new__}
         self._count = 0
         self._links: list[Callable[[Mapping[str, Any]], None]] = []
+        self.places: list[Place] = []
         self.gates: list[tuple[Gate, ...]] = []
         self._gates: dict[tuple[int, ...], int] = {}
 
-    def built(self) -> tuple[str, Mapping[str, Any]]:
+    def built(self) -> tuple[str, dict[str, Any]]:
         source = "\n".join(self._lines)
         names = self._names
         exec(compile(source, "<compiled operation>", "exec"), names)
         for link in self._links:
             link(names)
+        self._links.clear()
         return source, names
 
     def _name(self, prefix: str, value: Any = None) -> str:
@@ -219,6 +246,7 @@ class _Writer:
         here = 0 if not is_non_null_type(definition.type) else up + 1
         head = (field, nodes, definition.type, parent)
         place = Place(nodes, definition.type, parent, field, here, 0, head, _nothing)
+        self.places.append(place)
         path = f"(p, {key!r}, {parent.name!r})"
         reading = reading_of(definition, self.schema)
         read = self._read(reading, place, definition, details, path)
@@ -352,6 +380,7 @@ class _Writer:
         of = kind.of_type
         up = place.up + 1 if is_non_null_type(of) else 0
         item = Place(place.nodes, of, place.parent, place.field, up, place.depth + 1, place.head, _nothing)
+        self.places.append(item)
         slow = self._name("slow_")
         self._names[slow] = _slow_item(item)
         value = self._value(item, details, "(p, i, None)", lambda: f"v = {slow}(v, p, r, out, i)")

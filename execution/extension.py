@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,14 +15,14 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import Schema, StrawberryGraphQLCoreExecutionContext
 from strawberry.types.execution import ExecutionContext
 
-from execution.compiling import Compiled, Outline, Unsupported, compiled, outline
+from execution.compiling import MOST_FIELDS, Compiled, Outline, Unsupported, compiled, outline
 from execution.running import Run
 
 _log = logging.getLogger(__name__)
 
-#: How much is kept: compiled operations, and their fields. A field takes about two kilobytes.
+#: How much is kept: compiled operations, and their fields. A field takes four to five kilobytes.
 _MOST_KEPT: Final = 1_024
-_MOST_KEPT_FIELDS: Final = 50_000
+_MOST_KEPT_FIELDS: Final = 16_000
 #: As graphql-core, which tells them.
 _MOST_MISTAKES: Final = 50
 
@@ -40,8 +40,10 @@ class _Kept:
 class Operations:
     """The compiled operations of one schema."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, ahead: bool = False) -> None:
         self.schema = schema
+        #: Only what was prepared is answered; else all is compiled when it is first asked.
+        self._ahead = ahead
         self._kept: OrderedDict[tuple[str, str | None], _Kept] = OrderedDict()
         self._fields = 0
 
@@ -61,6 +63,15 @@ class Operations:
         """How many compiled fields are kept."""
         return self._fields
 
+    @property
+    def full(self) -> bool:
+        """Whether the next operation may take the place of another."""
+        return len(self._kept) >= _MOST_KEPT or self._fields + MOST_FIELDS > _MOST_KEPT_FIELDS
+
+    def knows(self, text: str, names: Iterable[str | None]) -> bool:
+        """Whether the operations of a document, by these names, were prepared and are kept."""
+        return all((text, name) in self._kept for name in names)
+
     def prepare(self, text: str, document: DocumentNode) -> None:
         """Compile the operations of a valid document now, but those whose form its variables decide."""
         for one in document.definitions:
@@ -72,6 +83,8 @@ class Operations:
     async def run(self, asked: ExecutionContext) -> ExecutionResult | None:
         """The answer; None, before anything ran, where graphql-core is to give it."""
         if asked.query is None or asked.graphql_document is None or asked.schema is not self.schema:
+            return None
+        if self._ahead and (asked.query, asked.operation_name) not in self._kept:
             return None
         found = self._kept_for(asked.query, asked.operation_name, asked.graphql_document)
         if found.outline is None:
@@ -98,7 +111,11 @@ class Operations:
             asked.context,
             asked.operation_extensions,
         )
-        return await answered(plan, run, asked.root_value)
+        plan.begin()
+        try:
+            return await answered(plan, run, asked.root_value)
+        finally:
+            plan.end()
 
     def _kept_for(self, text: str, name: str | None, document: DocumentNode) -> _Kept:
         kept = self._kept.get((text, name))
@@ -134,6 +151,9 @@ class Operations:
         while len(self._kept) > _MOST_KEPT or (self._fields > _MOST_KEPT_FIELDS and len(self._kept) > 1):
             _, gone = self._kept.popitem(last=False)
             self._fields -= gone.fields
+            for plan in gone.variants.values():
+                if plan is not None:
+                    plan.let_go()
 
 
 async def answered(plan: Compiled, run: Run, root: Any) -> ExecutionResult:

@@ -99,6 +99,7 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
         finally:
             ahead.cancel()
             await asyncio.wait([ahead])
+            await view.documents.close()
             await runtime.stop()
 
     async def healthz(_: Request) -> Response:

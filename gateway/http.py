@@ -152,8 +152,8 @@ class GraphQLView:
         settings = runtime.settings
         self.runtime = runtime
         self.schema = build_api(Api, extensions=[Presented, lambda: CompiledExecution(self.operations)])
-        self.operations = Operations(self.schema)
-        self.documents = Documents(self.schema._schema, settings.limits, self.operations.prepare)
+        self.operations = Operations(self.schema, ahead=True)
+        self.documents = Documents(self.schema._schema, settings.limits, self.operations)
         self.persisted = Persisted(settings.documents.manifests, settings.documents.only)
         #: Seconds after which an answer is given up: an action and the reads for its payload have ended by then.
         self._most_seconds = settings.deadlines.request_seconds + settings.deadlines.store_seconds + 1
@@ -262,7 +262,7 @@ class GraphQLView:
                     text,
                     variable_values=asked.variables,
                     context_value=context,
-                    operation_name=asked.operation_name,
+                    operation_name=operation.name.value if operation.name else None,
                 )
         except TimeoutError:
             words = "the answer took too long and was given up; an action that was begun goes on"

@@ -6,8 +6,8 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from execution.extension import Operations
 from gateway.limits import Costs, check_document, check_variables, exceeded
 from gateway.protocol import RequestError
 from gateway.settings import Limits
@@ -81,13 +82,13 @@ class Prepared:
 class Documents:
     """Documents that are kept prepared. What cannot run is never kept."""
 
-    def __init__(
-        self, schema: GraphQLSchema, limits: Limits, compile: Callable[[str, DocumentNode], None] | None = None
-    ) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits, operations: Operations | None = None) -> None:
         self.schema = schema
         self.limits = limits
-        #: What is made of a valid document besides, within the time that new documents may take.
-        self._compile = compile
+        #: Where documents that are asked for again are compiled, within the time that new documents may take: one that
+        #: is asked for once is answered as fast without. Nobody waits for it.
+        self._operations = operations
+        self._compiling: dict[str, asyncio.Task[None]] = {}
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._size = 0
         self._turn = asyncio.Lock()
@@ -107,9 +108,11 @@ class Documents:
         for text in texts:
             if len(self._kept) >= _MOST_KEPT or self._size + len(text) > _MOST_KEPT_SIZE:
                 return
+            if self._operations is not None and self._operations.full:
+                return
             await asyncio.sleep(0)
             with suppress(RequestError):
-                self.prepare_now(text, suggest=False)
+                self._ready(self.prepare_now(text, suggest=False))
 
     async def prepare(self, text: str, *, suggest: bool) -> Prepared:
         """The document behind a text. `suggest`: a mistaken caller is helped with the words of the schema.
@@ -121,23 +124,53 @@ class Documents:
             RequestError: a limit is exceeded, or the document is not valid; one error for each mistake. Or too many
                 new documents wait (503).
         """
-        if text not in self._kept:
+        if (found := self._kept.get(text)) is None:
             if self._waiting >= _MOST_WAITING:
                 raise RequestError.of("too many new documents are being read; try again", "UNAVAILABLE", status=503)
             self._waiting += 1
             try:
-                async with self._turn:
-                    await asyncio.sleep(self._rest())
-                    began = time.perf_counter()
-                    try:
-                        return self.prepare_now(text, suggest=suggest)
-                    finally:
-                        now = time.perf_counter()
-                        self._left -= now - began
-                        self._free_at = now + (now - began)
+                async with self._paced():
+                    return self.prepare_now(text, suggest=suggest)
             finally:
                 self._waiting -= 1
+        if not self._is_ready(found) and text not in self._compiling and len(self._compiling) < _MOST_WAITING:
+            self._compiling[text] = asyncio.create_task(self._compile(found))
         return self.prepare_now(text, suggest=suggest)
+
+    @asynccontextmanager
+    async def _paced(self) -> AsyncIterator[None]:
+        """One at a time, and with rests."""
+        async with self._turn:
+            await asyncio.sleep(self._rest())
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                now = time.perf_counter()
+                self._left -= now - began
+                self._free_at = now + (now - began)
+
+    async def _compile(self, prepared: Prepared) -> None:
+        try:
+            async with self._paced():
+                self._ready(prepared)
+        finally:
+            del self._compiling[prepared.text]
+
+    async def close(self) -> None:
+        """Compile nothing any more."""
+        compiling = list(self._compiling.values())
+        for task in compiling:
+            task.cancel()
+        await asyncio.gather(*compiling, return_exceptions=True)
+
+    def _is_ready(self, prepared: Prepared) -> bool:
+        return self._operations is None or self._operations.knows(prepared.text, prepared.operations)
+
+    def _ready(self, prepared: Prepared) -> None:
+        """Compile its operations."""
+        if self._operations is not None and not self._is_ready(prepared):
+            self._operations.prepare(prepared.text, prepared.document)
 
     def _rest(self) -> float:
         """Seconds to leave to known documents before the next new one: as long as the last one took, until much was
@@ -199,8 +232,7 @@ class Documents:
             for mistake in mistakes:
                 mistake.extensions = mistake.extensions or {"code": "INVALID_INPUT"}
             raise RequestError(mistakes)
-        if self._compile is not None:
-            self._compile(text, document)
+        _forget_tokens(document)
         operations = {
             one.name.value if one.name else None: one
             for one in document.definitions
@@ -223,6 +255,15 @@ class Documents:
         while len(self._kept) > _MOST_KEPT or self._size > _MOST_KEPT_SIZE:
             _, gone = self._kept.popitem(last=False)
             self._size -= len(gone.text)
+
+
+def _forget_tokens(document: DocumentNode) -> None:
+    """Tokens know their neighbours, in both directions, and nobody asks them any more: places are in the nodes."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _introspects(document: DocumentNode, operations: Iterable[OperationDefinitionNode]) -> bool:

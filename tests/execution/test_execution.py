@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 import strawberry
 from aiodataloader import DataLoader
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, parse
-from strawberry.extensions import SchemaExtension
+from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
-from execution.compiling import MOST_CONDITIONS, MOST_FIELDS
+from execution.compiling import MOST_CONDITIONS, MOST_FIELDS, Compiled
 from execution.extension import CompiledExecution, Operations
+from execution.places import Place
 from tests.execution.clock import QuickLoop
 
 ENDED: list[str] = []
@@ -394,6 +396,147 @@ async def test_no_more_is_kept_than_has_room(world: World) -> None:
         await world.ask(f"{{ inner(n: {n}) {{ n }} }}")
     assert len(world.operations._kept) <= 1_024
     assert world.operations._fields == sum(kept.fields for kept in world.operations._kept.values())
+
+
+def kept_plan(world: World) -> Compiled:
+    [kept] = world.operations._kept.values()
+    [plan] = kept.variants.values()
+    assert plan is not None
+    return plan
+
+
+def test_an_operation_that_is_let_go_while_it_runs_is_answered_to_its_end(loop: QuickLoop, world: World) -> None:
+    async def ask() -> Any:
+        asked = asyncio.create_task(world.ask("{ slowInner(seconds: 30) { n ten deeper { n ten } } }"))
+        await asyncio.sleep(1)
+        plan = kept_plan(world)
+        plan.let_go()
+        assert plan.names
+        answer = await asked
+        assert not plan.names
+        return answer
+
+    found = run(loop, ask)
+    assert found.errors is None
+    assert found.data == {"slowInner": {"n": 30, "ten": 300, "deeper": {"n": 130, "ten": 1300}}}
+
+
+async def test_what_is_let_go_is_gone_at_once(world: World) -> None:
+    def places() -> int:
+        return sum(type(one) is Place for one in gc.get_objects())
+
+    gc.collect()
+    before = places()
+    await world.ask("{ inners { n deeper { n } } }")
+    gc.collect()
+    gc.disable()
+    try:
+        plan = kept_plan(world)
+        function = weakref.ref(plan.root)
+        assert places() == before + len(plan.places) > before
+        plan.let_go()
+        world.operations._kept.clear()
+        del plan
+        assert (function(), places()) == (None, before)
+    finally:
+        gc.enable()
+
+
+# ------------------------------------------------------------------ gates and levels
+class Door(FieldExtension):
+    """A gate; what it says, and how often it is asked and gone through."""
+
+    says: Any = True
+    asked = 0
+    gone_through = 0
+
+    def lets_pass(self, context: Any) -> bool:
+        Door.asked += 1
+        if isinstance(Door.says, Exception):
+            raise Door.says
+        return bool(Door.says)
+
+    def resolve(self, next_: Any, source: Any, info: Any, **arguments: Any) -> Any:
+        Door.gone_through += 1
+        return next_(source, info, **arguments) if Door.says is True else None
+
+
+class AllAtOnce(FieldExtension):
+    """A level; how many objects it was asked for at a time."""
+
+    asked: list[int] = []  # noqa: RUF012
+
+    def together(self, objects: Any, context: Any) -> Any:
+        AllAtOnce.asked.append(len(objects))
+        brought = asyncio.get_running_loop().create_future()
+        brought.set_result({1: "one", 2: ValueError("two is broken")})
+        return [None if thing.n == 0 else (brought, thing.n) for thing in objects]
+
+    def resolve(self, next_: Any, source: Any, info: Any, **arguments: Any) -> Any:
+        return next_(source, info, **arguments)
+
+
+@strawberry.type
+class Thing:
+    n: int
+    seen: str | None = strawberry.field(default="seen", extensions=[Door()])
+
+    @strawberry.field(extensions=[Door()])
+    def met(self) -> str | None:
+        return f"met {self.n}"
+
+    @strawberry.field(extensions=[Door(), AllAtOnce()])
+    def told(self) -> str | None:
+        return f"told {self.n} alone"
+
+
+@strawberry.type
+class Doors:
+    @strawberry.field
+    def things(self) -> list[Thing]:
+        return [Thing(n=n) for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("says", "seen", "met", "through"),
+    [
+        (True, "seen", "met 1", 0),
+        (False, None, None, 8),
+        (RuntimeError("cannot tell"), None, None, 8),
+    ],
+    ids=["open", "shut", "unsure"],
+)
+async def test_a_gate_is_asked_once_in_a_run(says: Any, seen: str | None, met: str | None, through: int) -> None:
+    schema = strawberry.Schema(Doors, extensions=[lambda: CompiledExecution(operations)])
+    operations = Operations(schema)
+    Door.says, Door.asked, Door.gone_through = says, 0, 0
+    found = await schema.execute("{ things { seen met } }")
+    assert found.data is not None
+    assert found.data["things"][1] == {"seen": seen, "met": met}
+    assert (Door.asked, Door.gone_through) == (2, through)
+
+
+async def test_a_level_is_asked_once_for_all_its_objects() -> None:
+    schema = strawberry.Schema(Doors, extensions=[lambda: CompiledExecution(operations)])
+    operations = Operations(schema)
+    Door.says = True
+    AllAtOnce.asked.clear()
+    found = await schema.execute("{ things { told } again: things { told } }")
+    assert [one.message for one in found.errors or []] == ["two is broken"] * 2
+    assert [one.path for one in found.errors or []] == [["things", 2, "told"], ["again", 2, "told"]]
+    assert found.data is not None
+    assert [thing["told"] for thing in found.data["things"]] == [None, "one", None, None]
+    assert AllAtOnce.asked == [4, 4]
+
+
+async def test_objects_of_a_shut_level_are_read_one_by_one() -> None:
+    schema = strawberry.Schema(Doors, extensions=[lambda: CompiledExecution(operations)])
+    operations = Operations(schema)
+    Door.says = False
+    AllAtOnce.asked.clear()
+    found = await schema.execute("{ things { told } }")
+    assert found.data == {"things": [{"told": None}] * 4}
+    assert AllAtOnce.asked == []
 
 
 # ------------------------------------------------------------------ beside other extensions
