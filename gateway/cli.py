@@ -45,8 +45,8 @@ _DEFAULT = Path("aftersale.yaml")
 
 
 #: Garbage is looked for after so many new objects, then among older ones: one answer makes some thousands, nearly none
-#: of them in cycles. With Python's own 700, 10, 10 a request costs a ninth more.
-_THRESHOLDS = (50_000, 20, 100)
+#: of them in cycles. With Python's own 700, 10, 10 a request costs an eighth more.
+_THRESHOLDS = (10_000, 10, 10)
 
 
 def main() -> None:
