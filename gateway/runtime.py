@@ -27,6 +27,7 @@ from gateway.webhook import WebhookCarrier
 from platforms.base import Platform
 from platforms.base import Services as PlatformServices
 from platforms.errors import PlatformError
+from platforms.exchange import NewClient
 from platforms.registry import PLATFORMS
 from platforms.transport import Limits, background, store_deadline
 from policies.processor import PolicyProcessor
@@ -54,8 +55,17 @@ def build_platforms(
         observer=telemetry,
         limits=Limits(whole=settings.deadlines.request_seconds),
         extra_headers=extra_headers,
+        client=_client(settings.client),
     )
     return {id: PLATFORMS[config.platform].load()(config, services) for id, config in settings.stores.items()}
+
+
+def _client(name: str) -> NewClient | None:
+    if name == "own":
+        return None
+    from platforms.aiohttp_client import AiohttpClient  # else nobody pays for loading it
+
+    return AiohttpClient
 
 
 class Runtime:

@@ -297,6 +297,8 @@ class Settings(_Words):
     #: Else the schema, GraphiQL and suggestions are open to every caller, and a plain link may ask a query.
     production: bool = True
     deadlines: Deadlines = Deadlines()
+    #: What carries the calls to the stores: a client of our own, or aiohttp, which takes some three times the CPU time.
+    client: Literal["own", "aiohttp"] = "own"
 
     @field_validator("secret")
     @classmethod

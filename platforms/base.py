@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, NamedTuple, NoRe
 from pydantic import BaseModel, ConfigDict, Field
 
 from platforms.errors import Unreadable, Unsupported
+from platforms.exchange import NewClient
 from schema.customer import CustomerProfile
 from schema.emails import Email
 from schema.ids import parse_id
@@ -86,6 +87,8 @@ class Services:
     limits: Limits | None = None
     #: Merged into every upstream call; the sandbox uses it to inject faults.
     extra_headers: Callable[[], Mapping[str, str]] | None = None
+    #: What makes the client that carries the calls to a store; None: the transport's own.
+    client: NewClient | None = None
 
 
 # ------------------------------------------------------------------------------------------------ reads

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from socket import AddressFamily, SocketKind
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +131,7 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+
+#: Makes a client for one store in the running loop.
+NewClient: TypeAlias = Callable[[Origin, Limits, Names | None], Client]

@@ -38,7 +38,7 @@ from platforms.errors import (
     Unavailable,
     Unreadable,
 )
-from platforms.exchange import Answer, Cause, Client, Fault, Limits, Names, Origin, Progress, Request
+from platforms.exchange import Answer, Cause, Client, Fault, Limits, Names, NewClient, Origin, Progress, Request
 from schema.vocabulary import HealthStatus
 
 __all__ = [
@@ -204,7 +204,7 @@ class Transport:
         extra_headers: Callable[[], Mapping[str, str]] | None = None,
         names: Names | None = None,
         tracer: trace.Tracer | None = None,
-        client: Callable[[Origin, Limits, Names | None], Client] = Connections,
+        client: NewClient | None = None,
     ) -> None:
         parts = check_base_url(base_url, allow_private=allow_private)
         self.store = store
@@ -221,7 +221,7 @@ class Transport:
         self._tracer = tracer or trace.get_tracer("aftersale.platforms")
         self._traced = tracer is not None
         self._look_at = 0.0
-        self._new_client = client
+        self._new_client = client or Connections
         self._circuit = Circuit(limits.circuit_failures, limits.circuit_seconds)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
 

@@ -171,6 +171,7 @@ class BigCommerce(Platform):
             judge=self._judge,
             allow_private=config.allow_private_address or config.url is not None,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
         self._home = mapping.Home(config.id, f"https://store-{config.store_hash}.mybigcommerce.com", self.source)
         #: What the store told of itself; None: not asked yet, or it would not say.

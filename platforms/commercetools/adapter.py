@@ -186,6 +186,7 @@ class Commercetools(Platform):
             judge=wire.judge,
             allow_private=self.config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
 
     # -- the store itself

@@ -208,6 +208,7 @@ class Magento(Platform):
             judge=wire.judge,
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
         self._home = mapping.Home(config.id, config.time_zone, self.source, config.admin_url)
         #: Whether the shop has let the token in: a wrong one and a missing permission are answered alike.

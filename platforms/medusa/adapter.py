@@ -117,6 +117,7 @@ class Medusa(Platform):
             judge=wire.judge,
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
         self._home = mapping.Home(config.id, config.url, self.source)
         self._currency: str | None = config.currency

@@ -157,6 +157,7 @@ class Recharge(Platform):
             observer=self.services.observer,
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
 
     def health(self) -> StoreHealth:

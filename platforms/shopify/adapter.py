@@ -235,6 +235,7 @@ class Shopify(Platform):
             observer=self.services.observer,
             allow_private=config.url is not None or config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
         self._admin = AdminTransport(self._transport, self._budget, self._tokens(config))
         self._session = Session(self._admin)

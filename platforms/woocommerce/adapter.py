@@ -159,6 +159,7 @@ class WooCommerce(Platform):
             judge=wire.judge,
             allow_private=config.allow_private_address,
             extra_headers=self.services.extra_headers,
+            client=self.services.client,
         )
         #: Whether the shop has accepted the key for something: then a refused write is not about the secret.
         self._key_works = False

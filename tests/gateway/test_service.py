@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,21 @@ async def test_a_gateway_that_is_up_says_so(standing: Gateway) -> None:
     status, ready, _ = await got(standing, "/readyz")
     assert (status, ready["status"], ready["problems"]) == (200, "ready", {})
     assert set(ready["stores"]) == {"us", "eu", "subs"}
+
+
+@pytest.mark.parametrize(("client", "carries"), [("own", "Connections"), ("aiohttp", "AiohttpClient")])
+async def test_either_client_carries_the_calls_to_the_stores(tmp_path: Path, client: str, carries: str) -> None:
+    async with running_gateway(tmp_path, client=client) as gateway:
+        answer = await gateway.ask(document("WhereIsMyOrder"), {"number": "1001"})
+        [order] = answer["data"]["lookupOrder"]["orders"]
+        assert (order["number"], answer.get("errors")) == ("1001", None)
+        reached = [clients(platform) for platform in gateway.runtime.platforms.values()]
+        assert {type(one).__name__ for of_store in reached for one in of_store} == {carries}
+
+
+def clients(platform: Any) -> Collection[object]:
+    """What a store is reached by now."""
+    return platform._transport._clients.values()
 
 
 async def test_a_store_that_is_down_does_not_make_the_gateway_unready(gateway: Gateway) -> None:

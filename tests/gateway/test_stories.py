@@ -44,9 +44,7 @@ mutation CancelThatSubscription($input: CancelSubscriptionInput!, $key: String!)
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))
-@example(
-    datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
-)  # half past eleven there, past midnight in summer
+@example(datetime(2026, 11, 24, 4, 30, tzinfo=UTC))  # half past eleven there, past midnight in summer
 def test_an_order_that_came_31_days_ago_did_so_at_every_hour_of_the_year(now: datetime) -> None:
     [plan] = (plan for plan in PLANS if plan.key == "us")
     [parcel] = plan.build(now).state.order("450789003")["fulfillments"]

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from platforms.aiohttp_client import AiohttpClient
 from platforms.errors import PlatformError
 from platforms.exchange import AddressInfo
 from platforms.transport import Call, Limits, Transport
-from tests.platforms.other_client import AiohttpClient
 
 READ = Call("orders.list", "GET", "/orders")
 WRITE = Call("orders.cancel", "POST", "/orders/1/cancel", body=b"{}", writes=True)

@@ -1,4 +1,4 @@
-"""How aiohttp carries a call: the client that ours is measured against, in what it answers and in what it costs."""
+"""How aiohttp carries a call: the client that a configuration may choose, and that ours is measured against."""
 
 from __future__ import annotations
 
