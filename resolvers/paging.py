@@ -168,6 +168,12 @@ async def merged(
         ahead = [stream for stream in streams if stream.rows]
         if not ahead:
             break
+        if len(ahead) == 1 and not cursors:  # nothing to compare, and nobody asks where each row stands
+            [only] = ahead
+            rows, only.rows = only.rows[: first - len(taken)], only.rows[first - len(taken) :]
+            only.position = positions[only.key] = rows[-1].position
+            taken += [("", row.node) for row in rows]
+            continue
         best = max(ahead, key=lambda stream: (newest(stream.rows[0].node), stream.key))
         row = best.rows.pop(0)
         best.position = positions[best.key] = row.position

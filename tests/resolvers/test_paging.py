@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -67,9 +67,20 @@ class Lists:
         end = f"{taken[-1].minute}.{taken[-1].number}" if taken and not shown else None
         return Page(shown, len(rows) > len(taken), end)
 
+    #: Whether each row is asked for its own cursor.
+    cursors = True
+
     async def page(self, first: int, after: str | None) -> Merged[Item]:
+        patience = StorePatience(60)
         return await merged(
-            self.platforms, self.fetch, newest, first=first, after=after, of=OF, patience=StorePatience(60)
+            self.platforms,
+            self.fetch,
+            newest,
+            first=first,
+            after=after,
+            of=OF,
+            patience=patience,
+            cursors=self.cursors,
         )
 
     async def pages(self, first: int, after: str | None = None) -> list[Merged[Item]]:
@@ -126,6 +137,20 @@ def test_ties_come_in_the_same_order_at_any_page_size(
 ) -> None:
     lists = Lists(mix, chance)
     assert items_of(asyncio.run(lists.pages(one))) == items_of(asyncio.run(lists.pages(other)))
+
+
+@EXAMPLES
+@given(mixes(), SIZES, st.integers(), st.sampled_from([0.0, 0.3]))
+def test_a_list_is_the_same_whether_or_not_each_row_has_a_cursor(
+    mix: list[list[Item]], first: int, seed: int, flaky: float
+) -> None:
+    def found(cursors: bool) -> list[Any]:
+        lists = Lists(mix, Random(seed))
+        lists.flaky, lists.cursors = flaky, cursors
+        pages = asyncio.run(lists.pages(first))
+        return [(items_of([page]), page.end, page.more, len(page.issues)) for page in pages]
+
+    assert found(cursors=False) == found(cursors=True)
 
 
 @EXAMPLES
