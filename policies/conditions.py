@@ -13,7 +13,19 @@ from typing import Any, Final, TypeAlias
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from policies.facts import ENUMS, FACTS, SETS, UNKNOWN, UNSAID, Absent, Facts, FactSpec, FactType, words
+from policies.facts import (
+    ENUMS,
+    FACTS,
+    OF_REQUEST,
+    SETS,
+    UNKNOWN,
+    UNSAID,
+    Absent,
+    Facts,
+    FactSpec,
+    FactType,
+    words,
+)
 from schema.vocabulary import RequestedResolution
 
 
@@ -131,6 +143,22 @@ class Condition:
     @property
     def resolutions(self) -> frozenset[RequestedResolution]:
         return frozenset(each for each in RequestedResolution if each.name in self.words)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it looks at what is asked, not only at what it is asked of."""
+        return any(name in OF_REQUEST for name in self.facts)
+
+    def values(self, facts: Facts) -> tuple[Any, ...]:
+        """All it looks at besides what is asked, as it is compared."""
+        found: list[Any] = []
+        for name, convert in self._readers:
+            if name not in OF_REQUEST:
+                value = facts[name]
+                if isinstance(value, list):
+                    value = tuple(value)
+                found.append(value if convert is None or isinstance(value, Absent) else convert(value))
+        return tuple(found)
 
     def truth(self, facts: Facts, window: Mapping[str, Any] | None = None) -> Truth:
         """The answer over these facts; `window` has what only the rule's own window knows."""

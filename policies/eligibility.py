@@ -13,20 +13,22 @@ REFUND_ORDER is asked for every amount from the smallest unit up to all that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from platforms.base import Platform
 from policies.asked import Asked, AskedLine, History
 from policies.conditions import Condition
 from policies.facts import SETS, UNSAID, Facts, Ground, line_value, smallest_unit
-from policies.judge import Judgement
+from policies.judge import Judgement, reason
 from policies.messages import IN_PROGRESS, spoken
+from policies.plans import Outcome, Trial, carry_out, standings, write
 from policies.policy import Policy
 from policies.processor import PolicyProcessor, as_told_to, rows_of, zone_of
 from policies.rules import FeeTerms, Finding, Limit, MaxPause, severity
@@ -71,13 +73,17 @@ class _Answer:
     """All the verdicts that some request may still get, and what they hang on."""
 
     verdicts: set[Verdict]
-    best: tuple[Asked, Judgement]
-    refusals: list[tuple[Asked, Judgement]] = field(default_factory=list)
+    best: Trial
+    refusals: list[Trial] = field(default_factory=list)
     depends_on: set[RequestFact] = field(default_factory=set)
     #: Some request that was not tried may get another answer.
     unsure: bool = False
     #: The greatest refund that was tried and is not refused.
     most: Money | None = None
+
+    def outcome(self) -> Outcome:
+        refused = self.verdicts == {Verdict.DENY} and not self.unsure
+        return _all_refusals(self) if refused else _best(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +180,7 @@ class _Asking:
 
     def answer(self, asked: Asked, open_: frozenset[RequestFact], rows: Sequence[AskedLine] = ()) -> _Answer:
         """What every request says that fills in the open details; tried one detail at a time, as it proves needed."""
-        unsaid = _unsaid(open_)
-        whole, lines = self.processor.facts(asked, self.history, self.viewer, self.now, unsaid, rows, self.ground)
+        whole, lines = self.facts(asked, open_, rows)
         if RequestFact.QUANTITY in open_:
             whole.least = min((line_value(row.line, 1) for row in asked.lines), default=Decimal(0))
         elif RequestFact.AMOUNT in open_:
@@ -186,10 +191,11 @@ class _Asking:
         touched = whole.touched & open_
         waiting = [detail for detail in _ORDER if detail in touched] if touched else []
         if not waiting or _settled(found, whole):
+            trial = Trial(asked, found, open_)
             if found.verdict is Verdict.DENY:
                 found.findings = [each for each in found.findings if each.open is None or not waiting]
-                return _Answer({Verdict.DENY}, (asked, found), [(asked, found)])
-            return _Answer({found.verdict}, (asked, found), most=asked.amount)
+                return _Answer({Verdict.DENY}, trial, [trial])
+            return _Answer({found.verdict}, trial, most=asked.amount)
         detail = waiting[0]
         rest = open_ - {detail}
         values = self.amounts(asked, whole) if detail is RequestFact.AMOUNT else self.values(asked, detail)
@@ -199,6 +205,13 @@ class _Asking:
         if joined.unsure or any(each.verdicts != answers[0].verdicts for each in answers):
             joined.depends_on.add(detail)
         return joined
+
+    def facts(
+        self, asked: Asked, open_: frozenset[RequestFact], rows: Sequence[AskedLine] = ()
+    ) -> tuple[Facts, list[Facts]]:
+        """Of a request some of whose details are open."""
+        unsaid = _unsaid(open_)
+        return self.processor.facts(asked, self.history, self.viewer, self.now, unsaid, rows, self.ground)
 
     def fill(self, asked: Asked, detail: RequestFact, value: Any) -> Asked:
         match detail:
@@ -318,7 +331,7 @@ class _Asking:
             return False
         return all(
             each.grants and {offer.resolution for offer in each.offers}.issuperset(others)
-            for each in found.best[1].findings
+            for each in found.best.found.findings
         )
 
 
@@ -350,7 +363,7 @@ def _settled(found: Judgement, whole: Facts) -> bool:
 
 
 def _rank(answer: _Answer) -> int:
-    return severity(answer.best[1].verdict)
+    return severity(answer.best.found.verdict)
 
 
 def _joined(answers: Sequence[_Answer]) -> _Answer:
@@ -402,6 +415,7 @@ def eligibility(
     locale: str = "en",
     needs_until: bool | None = None,
     paid_here: Decimal = Decimal(0),
+    plainly: bool = False,
 ) -> Eligibility:
     """What the next step towards an action is, why not, until when and for how much.
 
@@ -413,6 +427,7 @@ def eligibility(
         active: whether an unfinished action on the target exists.
         needs_until: whether a pause needs an end; where left out, what the store's platform says.
         paid_here: as `Asked.paid_here`.
+        plainly: every request is tried; what came out for another order is not made use of.
     """
     order = subject.order if isinstance(subject, OrderLine) else subject if isinstance(subject, Order) else None
     subscription = subject if isinstance(subject, Subscription) else None
@@ -426,9 +441,6 @@ def eligibility(
     if kind is ActionKind.REFUND_ORDER:
         base = _of_all_that_is_left(base)
     asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
-
-    def put(asked: Asked, found: Judgement) -> Decision:
-        return processor.put_in_words(asked, found, history, viewer, now, locale)
 
     def done(
         step: NextStep,
@@ -455,8 +467,9 @@ def eligibility(
         whole, _ = processor.facts(base, history, viewer, now)
         code, say = refusal
         finding = Finding(None, Verdict.DENY, code, whole, say=say)
-        found = Judgement(Verdict.DENY, [finding], [], [], None)
-        return done(NextStep.NOT_POSSIBLE, base, put(base, found))
+        refused = Judgement(Verdict.DENY, [finding], [], [], None)
+        words = processor.put_in_words(base, refused, history, viewer, now, locale)
+        return done(NextStep.NOT_POSSIBLE, base, words)
 
     most: int | None = None
     if kind is ActionKind.RETURN_ORDER:
@@ -465,27 +478,73 @@ def eligibility(
         rows = [_asked_line(line, assuming) for line in of_lines]
         if isinstance(subject, OrderLine):
             most = returnable(subject)
-        answer = _over_lines(asking, base, rows)
+        found = _of_return(asking, base, rows, plainly)
     else:
-        answer = asking.every(base)
-    depends_on = set(answer.depends_on)
-    best_asked, best = answer.best
-    if answer.verdicts == {Verdict.DENY} and not answer.unsure:
-        decision = _all_refusals(answer, put)
-        return done(NextStep.NOT_POSSIBLE, best_asked, decision, depends_on=(), most=most)
+        found = _came_out(asking.every(base))
+    decision = processor.put_in_words(found.asked, found.judgement, history, viewer, now, locale)
+    decision.reasons += [reason(each, spoken(locale, store)) for each in found.others]
+    depends_on = set(found.depends_on)
+    if found.verdicts == {Verdict.DENY} and not found.unsure:
+        return done(NextStep.NOT_POSSIBLE, found.asked, decision, depends_on=(), most=most)
     if needs_until and kind is ActionKind.PAUSE_SUBSCRIPTION:
         depends_on.add(RequestFact.UNTIL)
-    decision = put(best_asked, best)
-    _tell_other_lines(decision, answer, put)
     if viewer.assurance < min_assurance:
         step = NextStep.VERIFY_IDENTITY
-    elif len(answer.verdicts) > 1 or depends_on:
+    elif len(found.verdicts) > 1 or depends_on:
         step = NextStep.ASK_DETAILS
-    elif answer.verdicts == {Verdict.REVIEW}:
+    elif found.verdicts == {Verdict.REVIEW}:
         step = NextStep.REQUEST_APPROVAL
     else:
         step = NextStep.CONFIRM
-    return done(step, best_asked, decision, depends_on, most, answer.most)
+    return done(step, found.asked, decision, depends_on, most, found.most)
+
+
+class _Found(NamedTuple):
+    """What is shown of all answers."""
+
+    verdicts: AbstractSet[Verdict]
+    depends_on: AbstractSet[RequestFact]
+    unsure: bool
+    most: Money | None
+    #: The request that stands for all, its judgement, and what is told of other lines.
+    asked: Asked
+    judgement: Judgement
+    others: Sequence[Finding]
+
+
+def _came_out(answer: _Answer) -> _Found:
+    outcome = answer.outcome()
+    return _Found(
+        answer.verdicts,
+        answer.depends_on,
+        answer.unsure,
+        answer.most,
+        outcome.trial.asked,
+        outcome.judgement(),
+        [finding for _, finding in outcome.others],
+    )
+
+
+def _of_return(asking: _Asking, base: Asked, rows: Sequence[AskedLine], plainly: bool) -> _Found:
+    """By the plan of another order, where there is one that the rules cannot tell from this; else from scratch."""
+    if plainly or not rows:
+        return _came_out(_over_lines(asking, base, rows))
+    whole_order = base.of(tuple(rows))
+    details = asking.open_details(rows)
+    whole, lines = asking.facts(whole_order, details)
+    asking.ground = Ground(whole, lines)
+    kept = standings(asking.policy)
+    standing = kept.standing(rows, asking.assuming.resolution, whole, lines)
+    plan = kept.plan(standing) if standing is not None else None
+    if plan is not None:
+        done = carry_out(plan, whole_order, (whole, lines), details, asking.facts)
+        if done is not None:
+            return _Found(plan.verdicts, plan.depends_on, False, None, *done)
+        kept.misfits += 1
+    answer = _over_lines(asking, base, rows)
+    if standing is not None:
+        kept.keep(standing, write(rows, answer.verdicts, answer.depends_on, answer.outcome()))
+    return _came_out(answer)
 
 
 def _quote(
@@ -536,41 +595,44 @@ def _over_lines(asking: _Asking, base: Asked, rows: Sequence[AskedLine]) -> _Ans
     return joined
 
 
-def _all_refusals(answer: _Answer, put: Callable[[Asked, Judgement], Decision]) -> Decision:
+def _all_refusals(answer: _Answer) -> Outcome:
     """One refusal with the reasons of them all: those that every refusal shares come first."""
-    asked, found = answer.refusals[0] if answer.refusals else answer.best
-    decision = put(asked, found)
+    first = answer.refusals[0] if answer.refusals else answer.best
     if len(answer.refusals) <= 1:
-        return decision
+        return Outcome(first, [(first, finding) for finding in first.found.findings], ())
     keys = [
-        {(each.rule, each.code, _line_id(each)) for each in refusal.findings if each.verdict is Verdict.DENY}
-        for _, refusal in answer.refusals
+        {(each.rule, each.code, _line_id(each)) for each in refusal.found.findings if each.verdict is Verdict.DENY}
+        for refusal in answer.refusals
     ]
     shared = set.intersection(*keys)
-    merged: dict[object, Finding] = {}
-    for _, refusal in answer.refusals:
-        for finding in refusal.findings:
+    merged: dict[object, tuple[Trial, Finding]] = {}
+    for refusal in answer.refusals:
+        for finding in refusal.found.findings:
             if finding.verdict is Verdict.DENY:
-                merged.setdefault((finding.rule, finding.code, _line_id(finding)), finding)
+                merged.setdefault((finding.rule, finding.code, _line_id(finding)), (refusal, finding))
     ordered = sorted(merged.items(), key=lambda item: item[0] not in shared)
-    until = min((f.counted.until for _, f in ordered if f.counted is not None), default=None)
-    joined = Judgement(Verdict.DENY, [finding for _, finding in ordered], found.shadow, [], until)
-    return put(asked, joined)
+    return Outcome(first, [told for _, told in ordered], ())
 
 
 def _line_id(finding: Finding) -> str | None:
-    return finding.facts.line.native_id if finding.facts.line is not None else None
+    return finding.facts.line_id
 
 
-def _tell_other_lines(decision: Decision, answer: _Answer, put: Callable[[Asked, Judgement], Decision]) -> None:
-    """Lines that cannot come back are named after the reasons for those that can."""
-    told = {reason.line.native_id for reason in decision.reasons if reason.line is not None}
-    for asked, refusal in answer.refusals:
-        names = {row.line.native_id for row in asked.lines}
+def _best(answer: _Answer) -> Outcome:
+    """The most favourable answer. Lines that cannot come back are named after the reasons for those that can."""
+    best = answer.best
+    told = {each.facts.line_id for each in best.found.findings}
+    others: list[tuple[Trial, Finding]] = []
+    for refusal in answer.refusals:
+        names = {row.line.native_id for row in refusal.asked.lines}
         if len(names) == 1 and not names & told:
             told |= names
-            reasons = put(asked, refusal).reasons
-            decision.reasons += [each for each in reasons if each.line is not None and each.code is not ReasonCode.OK]
+            others += [
+                (refusal, each)
+                for each in refusal.found.findings
+                if each.facts.line is not None and each.code is not ReasonCode.OK
+            ]
+    return Outcome(best, [(best, finding) for finding in best.found.findings], others)
 
 
 __all__ = ["eligibility", "returnable"]

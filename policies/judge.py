@@ -59,7 +59,7 @@ def judge(
     findings: list[Finding] = []
     shadow: list[Finding] = []
     charges: list[tuple[Finding, Charge]] = []
-    if (built_in := _of_the_whole(kind, whole)) is not None:
+    if (built_in := of_the_whole(kind, whole)) is not None:
         findings.append(built_in)
     refused = built_in is not None and built_in.verdict is Verdict.DENY
     open_lines: list[Facts] = []
@@ -84,7 +84,7 @@ def judge(
             findings.sort(key=_weight)
         verdict = findings[0].verdict or Verdict.ALLOW
     return Judgement(
-        verdict, findings, shadow, charges if verdict is not Verdict.DENY else [], _until(verdict, findings)
+        verdict, findings, shadow, charges if verdict is not Verdict.DENY else [], until(verdict, findings)
     )
 
 
@@ -122,14 +122,18 @@ def _apply_rules(
                     granted.add(place)
     if granted_whole:
         return
-    wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
-    say = NO_RULE if wanted is RequestedResolution.REFUND else NOT_OFFERED
     by_line = lines and (kind in _LINE_KINDS or any(rule.per_line for rule in rules))
     for place, facts in enumerate(lines) if by_line else ((-1, whole),):
         if place not in granted and not _is_denied(findings, facts, whole):
-            findings.append(builtin.nothing_allows(kind, facts, say))
+            findings.append(nothing_allows(kind, facts, whole))
             if kind not in _LINE_KINDS:
                 break
+
+
+def nothing_allows(kind: ActionKind, facts: Facts, whole: Facts) -> Finding:
+    """No rule answers what is asked of `facts`: a line of the whole, or the whole itself."""
+    wanted = whole["request.resolution"] if kind in _LINE_KINDS else RequestedResolution.REFUND
+    return builtin.nothing_allows(kind, facts, NO_RULE if wanted is RequestedResolution.REFUND else NOT_OFFERED)
 
 
 # Over facts that many requests share, what was found once is found again, as far as it hangs on the same details.
@@ -155,7 +159,8 @@ def _found_by(rule: Rule, facts: Facts) -> Finding | None:
     return found
 
 
-def _of_the_whole(kind: ActionKind, facts: Facts) -> Finding | None:
+def of_the_whole(kind: ActionKind, facts: Facts) -> Finding | None:
+    """What the gateway itself says against the request as such."""
     fixed = facts.fixed
     if fixed is None or kind not in _LINE_KINDS:
         return builtin.of_the_whole(kind, facts)
@@ -191,7 +196,7 @@ def _weight(finding: Finding) -> int:
     return -severity(finding.verdict)
 
 
-def _until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:
+def until(verdict: Verdict, findings: Sequence[Finding]) -> datetime | None:
     """While ALLOW: the first window to end that has not ended yet: an offer may stand beyond the window it is made for.
     Else the end that was missed, where one decided."""
     ends = [

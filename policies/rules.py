@@ -28,6 +28,10 @@ def severity(verdict: Verdict | None) -> int:
     return 2 if verdict is Verdict.DENY else 1 if verdict is Verdict.REVIEW else 0
 
 
+#: Where it is not known when a window ends, or which.
+_NOT_KNOWN: Final = (False, None)
+_WINDOW: Final = "window"
+
 #: The words of `for:` and the fact each looks at.
 SCOPE_WORDS: Final[Mapping[str, str]] = {
     "tags": "line.tags",
@@ -100,6 +104,12 @@ class WindowTerms:
     window: Window
     seasons: tuple[Season, ...] = ()
     overrides: tuple[tuple[Scope, Length], ...] = ()
+    #: Whether it is the same for every request for the same thing.
+    fixed: bool = field(init=False, default=True)
+
+    def __post_init__(self) -> None:
+        asks = any(name in OF_REQUEST for scope, _ in self.overrides for name in scope.facts)
+        object.__setattr__(self, "fixed", not asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,12 +315,7 @@ class Rule:
         counted: Counted | None = None,
         code: ReasonCode | None = None,
     ) -> Finding:
-        offers: tuple[Offer, ...] = ()
-        if self.offers:
-            late: Mapping[str, Any] = {}
-            if counted is not None:
-                late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
-            offers = tuple(each for each in self.offers if each.when is None or each.when.truth(facts, late) is True)
+        offers = self.offers and self.offers_over(facts, counted)
         wanted = facts["request.resolution"] if self.returns else None
         if offers and verdict is not Verdict.ALLOW and any(offer.resolution is wanted for offer in offers):
             return Finding(
@@ -341,6 +346,13 @@ class Rule:
             offers=offers,
         )
 
+    def offers_over(self, facts: Facts, counted: Counted | None = None) -> tuple[Offer, ...]:
+        """The offers that hold over these facts; `counted` is the rule's own window."""
+        late: Mapping[str, Any] = {}
+        if counted is not None:
+            late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
+        return tuple([each for each in self.offers if each.when is None or each.when.truth(facts, late) is True])
+
     def grants_review(self, wanted: RequestedResolution | None) -> bool:
         """Whether its REVIEW is about what was asked, so that a person may agree to it."""
         if isinstance(self.terms, Limit | FeeTerms):
@@ -350,6 +362,24 @@ class Rule:
     # -- terms
 
     def _window(self, terms: WindowTerms, facts: Facts) -> Finding:
+        met, counted = self.window_over(terms, facts)
+        if counted is None:
+            return self._open(facts, Open.UNKNOWN)
+        assert self.then is not None
+        return self._says(self.then if met else self.on_miss, facts, counted=counted)
+
+    def window_over(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
+        """Whether the asking falls into the window, and where that ends; None where that is not known."""
+        fixed = facts.fixed
+        if fixed is None or not terms.fixed:
+            return self._window_over(terms, facts)
+        key = (_WINDOW, self)
+        found: tuple[bool, Counted | None] | None = fixed.found.get(key)
+        if found is None:
+            found = fixed.found[key] = self._window_over(terms, facts)
+        return found
+
+    def _window_over(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
         lengths: list[Length] = []
         for scope, length in terms.overrides:
             truth = scope.truth(facts)
@@ -363,15 +393,15 @@ class Rule:
         for length in lengths:
             counted = count(terms.window, length, terms.seasons, facts, per_line=self.per_line)
             if counted is None:
-                return self._open(facts, Open.UNKNOWN)
+                return _NOT_KNOWN
             ends.append(counted)
-        met = [inside(facts.now, counted.until) for counted in ends]
-        if any(met) and not all(met):  # which length holds is not known, and it matters
-            return self._open(facts, Open.UNKNOWN)
+        met = inside(facts.now, ends[0].until)
+        if len(ends) == 1:
+            return met, ends[0]
+        if any(inside(facts.now, each.until) is not met for each in ends):  # which length holds matters
+            return _NOT_KNOWN
         # Of several possible ends the one that promises least, and blames least.
-        chosen = (min if met[0] else max)(ends, key=lambda counted: counted.until)
-        assert self.then is not None
-        return self._says(self.then if met[0] else self.on_miss, facts, counted=chosen)
+        return met, (min if met else max)(ends, key=lambda counted: counted.until)
 
     def _min_cycles(self, terms: MinCycles, facts: Facts) -> Finding:
         completed = facts.known("subscription.cycles_completed")
