@@ -64,15 +64,15 @@ class Asked:
     reason: str | None = None
     note: str | None = None
 
-    def of(self, lines: tuple[AskedLine, ...]) -> Asked:
-        """The same of other lines."""
+    def of(self, lines: tuple[AskedLine, ...], resolution: RequestedResolution | None = None) -> Asked:
+        """The same of other lines, and with another resolution where one is given."""
         return Asked(
             self.kind,
             self.store,
             self.order,
             self.subscription,
             lines,
-            self.resolution,
+            self.resolution if resolution is None else resolution,
             self.refund,
             self.amount,
             self.sum,

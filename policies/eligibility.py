@@ -64,6 +64,7 @@ _FACTS: Final[Mapping[RequestFact, tuple[str, ...]]] = {
     RequestFact.AMOUNT: ("request.amount",),
     RequestFact.UNTIL: ("request.pause_days", "request.open_ended"),
 }
+_NONE_OPEN: Final = frozenset[RequestFact]()
 #: In which order details are asked for.
 _ORDER: Final = tuple(RequestFact)
 
@@ -290,8 +291,10 @@ class _Asking:
             found.add(RequestFact.REASON)
         if self.assuming.condition is None:
             found.add(RequestFact.CONDITION)
-        if any(row.quantity > 1 for row in rows):
-            found.add(RequestFact.QUANTITY)
+        for row in rows:
+            if row.quantity > 1:
+                found.add(RequestFact.QUANTITY)
+                break
         return frozenset(found)
 
     def every(self, asked: Asked) -> _Answer:
@@ -435,12 +438,12 @@ def eligibility(
     if node is None:
         raise ValueError("a line without its order cannot be decided")
     store = node.source.store
-    if needs_until is None:
+    if needs_until is None and kind is ActionKind.PAUSE_SUBSCRIPTION:
         needs_until = isinstance(store.state, Platform) and store.state.pause_needs_until
     base = Asked(kind, store, order, subscription, paid_here=paid_here)
     if kind is ActionKind.REFUND_ORDER:
         base = _of_all_that_is_left(base)
-    asking = _Asking(processor, store, kind, history, viewer, now, assuming, needs_until)
+    asking = _Asking(processor, store, kind, history, viewer, now, assuming, bool(needs_until))
 
     def done(
         step: NextStep,
@@ -479,10 +482,13 @@ def eligibility(
         if isinstance(subject, OrderLine):
             most = returnable(subject)
         found = _of_return(asking, base, rows, plainly)
+    elif not asking.open_details(()):
+        found = _of_one(asking, base)
     else:
         found = _came_out(asking.every(base))
     decision = processor.put_in_words(found.asked, found.judgement, history, viewer, now, locale)
-    decision.reasons += [reason(each, spoken(locale, store)) for each in found.others]
+    if found.others:
+        decision.reasons += [reason(each, spoken(locale, store)) for each in found.others]
     depends_on = set(found.depends_on)
     if found.verdicts == {Verdict.DENY} and not found.unsure:
         return done(NextStep.NOT_POSSIBLE, found.asked, decision, depends_on=(), most=most)
@@ -523,6 +529,13 @@ def _came_out(answer: _Answer) -> _Found:
         outcome.judgement(),
         [finding for _, finding in outcome.others],
     )
+
+
+def _of_one(asking: _Asking, asked: Asked) -> _Found:
+    """Where a request has no details that could be open, it is the only one."""
+    whole, lines = asking.facts(asked, _NONE_OPEN)
+    found = asking.processor.judge(asked, whole, lines, on_trial=False)
+    return _Found({found.verdict}, _NONE_OPEN, False, None, asked, found, ())
 
 
 def _of_return(asking: _Asking, base: Asked, rows: Sequence[AskedLine], plainly: bool) -> _Found:

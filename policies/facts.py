@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from babel.numbers import get_currency_precision
@@ -190,8 +190,7 @@ class Shipped:
                     self.delivered[key] = (delivered, estimated)
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
+class Purse(NamedTuple):
     """The money behind a request, all of it in the currency the customer paid in, so that it can be compared."""
 
     currency: str
@@ -241,8 +240,8 @@ class Facts(dict[str, Any]):
     """
 
     __slots__ = (
-        "_shipped", "above", "asked", "asked_line", "currency", "fixed", "found", "history", "kind", "least", "line",
-        "now", "order", "subscription", "touched", "viewer", "zone",
+        "_shipped", "_today", "above", "asked", "asked_line", "currency", "fixed", "found", "history", "kind", "least",
+        "line", "now", "order", "subscription", "touched", "viewer", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -276,6 +275,7 @@ class Facts(dict[str, Any]):
         #: Details of the request that an answer waited for.
         self.touched: set[RequestFact] = above.touched if above is not None else set()
         self._shipped: Shipped | None = None
+        self._today: date | None = None
         #: Where many requests are about the same thing: the facts of the first of them, which has read them for all.
         self.fixed = fixed
         #: Of those: what was found over them, by all that it hangs on besides.
@@ -299,8 +299,8 @@ class Facts(dict[str, Any]):
         above, fixed = self.above, self.fixed
         if fixed is not None and fixed is not self and name not in OF_REQUEST:
             value = fixed[name]
-        elif above is None or FACTS[name].per_line:
-            value = FACTS[name].read(self)
+        elif above is None or name in _PER_LINE:
+            value = _READ[name](self)
             if value is None:
                 value = UNKNOWN
         else:
@@ -311,7 +311,7 @@ class Facts(dict[str, Any]):
     def known(self, name: str) -> Any:
         """The value, or None where there is none."""
         value = self[name]
-        return None if isinstance(value, Absent) else value
+        return None if value is UNKNOWN or value is UNSAID else value
 
     def least_amount(self) -> Decimal | None:
         """The least money the request may turn out to be about; None where its amount is settled."""
@@ -417,19 +417,27 @@ class Facts(dict[str, Any]):
         return None if isinstance(status, Absent) else status is OrderStatus.CANCELLED
 
     def shipped(self) -> Shipped | None:
-        if self.fixed is not None and self.fixed is not self:
-            return self.fixed.shipped()
-        if self.above is not None:
-            return self.above.shipped()
-        if self._shipped is None and self.order is not None:
-            self._shipped = Shipped(self.order)
-        return self._shipped
+        whole = self if self.above is None else self.above
+        if whole.fixed is not None:
+            whole = whole.fixed
+        if whole._shipped is None and whole.order is not None:
+            whole._shipped = Shipped(whole.order)
+        return whole._shipped
 
     @property
     def parcels_unread(self) -> bool:
         """Whether the parcels could not be read, so that nothing is known of shipping."""
         shipped = self.shipped()
         return shipped is not None and shipped.unread
+
+    @property
+    def today(self) -> date:
+        """The local day of `now`."""
+        if self.above is not None:
+            return self.above.today
+        if self._today is None:
+            self._today = self.local_date(self.now)
+        return self._today
 
     def local_date(self, instant: datetime) -> date:
         return instant.astimezone(self.zone).date()
@@ -575,7 +583,7 @@ def _order_delivered_at(facts: Facts) -> datetime | None:
 def _days_since(name: str) -> Callable[[Facts], int | None]:
     def read(facts: Facts) -> int | None:
         at = facts.known(name)
-        return None if at is None else (facts.local_date(facts.now) - facts.local_date(at)).days
+        return None if at is None else (facts.today - facts.local_date(at)).days
 
     return read
 
@@ -612,7 +620,7 @@ def _until_billing(unit: timedelta) -> Callable[[Facts], int | None]:
 
 def _pause_days(facts: Facts) -> int | None:
     until = facts.asked.until if facts.asked else None
-    return None if until is None else (until - facts.local_date(facts.now)).days
+    return None if until is None else (until - facts.today).days
 
 
 def _open_ended(facts: Facts) -> bool | None:
@@ -936,8 +944,13 @@ _fact(
 FACTS: Final[Mapping[str, FactSpec]] = _SPECS
 """Every fact there is, by name, in the order of the documentation."""
 
+_READ: Final = {name: spec.read for name, spec in FACTS.items()}
+_PER_LINE: Final = frozenset(name for name, spec in FACTS.items() if spec.per_line)
+
 #: Those that hang on what is asked, not only on what it is asked of.
 OF_REQUEST: Final = frozenset(name for name in FACTS if name.startswith("request."))
+
+STAFF_FACTS: Final = frozenset(name for name, spec in FACTS.items() if spec.audience is Audience.STAFF)
 
 ENUMS: Final[tuple[type[Enum], ...]] = tuple(
     dict.fromkeys(spec.type for spec in FACTS.values() if not isinstance(spec.type, FactType))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from policies import builtin
-from policies.facts import FACTS, UNSAID, Absent, Audience, Facts, show
+from policies.facts import FACTS, STAFF_FACTS, UNSAID, Absent, Audience, Facts, show
 from policies.messages import (
     FEE_TEXT,
     NEUTRAL,
@@ -216,27 +216,32 @@ def reason(finding: Finding, locale: str) -> DecisionReason:
     """A finding as the contract shows it, nothing held back: see `as_told_to`."""
     rule = finding.rule
     staff_only = rule is not None and rule.audience is Audience.STAFF
-    made = make_reason(
+    made = make_reason(  # type: ignore[call-arg] # the message is late
         code=finding.code,
         rule=rule.id if rule is not None else builtin.BUILT_IN,
-        customer_message=_message(finding.say or OF_CODE[finding.code], finding, locale),
         line=finding.facts.line,
         staff_only=staff_only,
-        may_hold_back=not _of_names(finding).isdisjoint(STAFF_FACTS),
+        may_hold_back=_may_show_staff_facts(finding),
     )
-    made.later(_LATE, finding)
+    made.later(_LATE, finding, locale)
     return made
 
 
-def _of_names(finding: Finding) -> set[str]:
-    """The facts that its arithmetic may show."""
-    names = {*finding.looked_at, *(name for name, _ in finding.extra)}
-    if finding.rule is not None:
-        names.update(finding.rule.named, finding.rule.counts_from)
-    return names
+def _may_show_staff_facts(finding: Finding) -> bool:
+    """Whether its arithmetic may show facts for staff."""
+    if finding.rule is not None and finding.rule.shows_staff_facts:
+        return True
+    if finding.looked_at and not STAFF_FACTS.isdisjoint(finding.looked_at):
+        return True
+    return bool(finding.extra) and any(name in STAFF_FACTS for name, _ in finding.extra)
 
 
-def _internal(finding: Finding) -> str | None:
+def _told(finding: Finding, locale: str) -> str:
+    """The reason in the customer's terms."""
+    return _message(finding.say or OF_CODE[finding.code], finding, locale)
+
+
+def _internal(finding: Finding, locale: str) -> str | None:
     """The reason in the merchant's own terms."""
     if finding.verdict is Verdict.ALLOW:
         return None
@@ -260,7 +265,7 @@ def _own(finding: Finding, locale: str) -> dict[str, str]:
         own["days"] = counted.length.count
         own["length"] = counted.length
         own["allowed_until"] = counted
-        own["days_late"] = days_late(finding.facts.now, counted.until, finding.facts.zone)
+        own["days_late"] = days_late(finding.facts.today, counted.until, finding.facts.zone)
     return {name: _worded(value, finding.facts, locale) for name, value in own.items()}
 
 
@@ -294,7 +299,7 @@ def arithmetic(finding: Finding) -> list[Fact]:
         seen.add(counted.fact)
         maybe = counted.estimated
         rows.append(Fact(name=counted.fact, value=counted.at.isoformat(), basis=counted.basis, estimated=maybe))
-        days = (facts.local_date(facts.now) - facts.local_date(counted.at)).days
+        days = (facts.today - facts.local_date(counted.at)).days
         if days >= 0:
             rows.append(Fact(name="days_since", value=str(days), estimated=maybe))
         if counted.plus_days:
@@ -302,7 +307,7 @@ def arithmetic(finding: Finding) -> list[Fact]:
         rows.append(Fact(name="season" if counted.by_season else "window", value=str(counted.length)))
         rows.append(Fact(name="allowed_until", value=counted.until.isoformat(), estimated=maybe))
         rows.append(Fact(name="now", value=facts.now.isoformat()))
-        if late := days_late(facts.now, counted.until, facts.zone):
+        if late := days_late(facts.today, counted.until, facts.zone):
             rows.append(Fact(name="days_late", value=str(late), estimated=maybe))
     if rule is not None:
         for name in rule.named:
@@ -318,7 +323,11 @@ def arithmetic(finding: Finding) -> list[Fact]:
     return rows
 
 
-_LATE: Final = {"facts": arithmetic, "internal": _internal}
+def _arithmetic(finding: Finding, locale: str) -> list[Fact]:
+    return arithmetic(finding)
+
+
+_LATE: Final = {"customer_message": _told, "facts": _arithmetic, "internal": _internal}
 
 
 def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
@@ -335,7 +344,7 @@ def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
 
 def holds_back(reasons: Iterable[DecisionReason]) -> bool:
     """Whether anything of these reasons is for staff only."""
-    return any(each.staff_only or _shows_staff_facts(each) for each in reasons)
+    return any(each.staff_only or (each.may_hold_back and _shows_staff_facts(each)) for each in reasons)
 
 
 def _shows_staff_facts(reason: DecisionReason) -> bool:
@@ -372,6 +381,3 @@ def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> li
         else:
             found.append(each)
     return found
-
-
-STAFF_FACTS: Final = frozenset(name for name, spec in FACTS.items() if spec.audience is Audience.STAFF)

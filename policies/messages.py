@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -57,11 +57,11 @@ class Template:
     pieces: tuple[Piece, ...]
     #: The names in braces, in order.
     names: tuple[str, ...]
+    #: The text where it names nothing.
+    fixed: str = field(init=False, default="")
 
-    @property
-    def fixed(self) -> str:
-        """The text where it names nothing."""
-        return self.fill(lambda name: "")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fixed", self.fill(lambda name: ""))
 
     def fill(self, value_of: Callable[[str], str]) -> str:
         return "".join(piece if isinstance(piece, str) else value_of(piece[0]) for piece in self.pieces)

@@ -12,7 +12,7 @@ What a standing cannot hold has none, and is worked out from scratch: see `stand
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import combinations
@@ -267,20 +267,24 @@ def _sides(terms: Limit, facts: Facts, rows: Sequence[AskedLine]) -> Hashable:
     if terms.customer_90d is not None and currency in terms.customer_90d:
         limits.append((facts["customer.refund_total_90d"].amount, terms.customer_90d[currency]))
     values = [line_value(row.line, row.quantity) for row in rows]
-    if min(values) >= 0 and all(sum(values) + before <= most for before, most in limits):
-        return counts
+    if min(values) >= 0:
+        total = sum(values, Decimal(0))
+        for before, most in limits:
+            if total + before > most:
+                break
+        else:
+            return counts
     units = max(row.quantity for row in rows)
     if len(rows) > _FEW_LINES or units > _FEW_UNITS:
         return _NONE
     found: list[bool] = []
+    worth = [[line_value(row.line, min(most, row.quantity)) for most in range(1, units + 1)] for row in rows]
     for size in range(1, len(rows) + 1):
-        for chosen in combinations(rows, size):
-            sums = [
-                sum([line_value(row.line, min(most, row.quantity)) for row in chosen], Decimal(0))
-                for most in range(1, units + 1)
-            ]
-            sums.append(min([line_value(row.line, 1) for row in chosen]))
-            found += [each + before <= most for each in sums for before, most in limits]
+        for chosen in combinations(worth, size):
+            sums = [sum(each, Decimal(0)) for each in zip(*chosen, strict=True)]
+            sums.append(min([each[0] for each in chosen]))
+            for before, most in limits:
+                found += [each + before <= most for each in sums]
     return (*counts, *found)
 
 
@@ -354,9 +358,7 @@ def carry_out(
             of, (whole, lines) = asked, facts
         else:
             rows = [AskedLine(asked.lines[n].line, units, why, state) for n, units, why, state in spot.rows]
-            of = asked.of(tuple(rows))
-            if spot.resolution is not None:
-                of = replace(of, resolution=spot.resolution)
+            of = asked.of(tuple(rows), spot.resolution)
             whole, lines = facts_of(of, spot.open)
         requests.append(of)
         known.append((whole, {row[0]: line for row, line in zip(spot.rows, lines, strict=True)}))

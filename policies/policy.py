@@ -59,6 +59,12 @@ class Policy:
 
     #: The same without those in shadow mode.
     in_force: Mapping[ActionKind, tuple[Rule, ...]] = field(default_factory=dict)
+    #: The actions of which a rule asks for lines.
+    of_lines: frozenset[ActionKind] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        kinds = [kind for kind, rules in self.by_kind.items() if any(rule.per_line for rule in rules)]
+        object.__setattr__(self, "of_lines", frozenset(kinds))
 
     def rules_of(self, kind: ActionKind, on_trial: bool = True) -> tuple[Rule, ...]:
         """The rules of an action, in the order of the file; those in shadow mode only if wanted."""

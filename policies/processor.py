@@ -32,6 +32,7 @@ from policies.recorded import Recording, write_down
 from policies.remarks import remarks_on
 from policies.rules import facts_of
 from schema.actions import Viewer
+from schema.making import maker
 from schema.order import Order, OrderLine
 from schema.parts import OrderParts, SubscriptionParts
 from schema.policy import Alternative, Decision, PolicyVersion
@@ -63,6 +64,17 @@ _BUILT_IN_PARTS: Mapping[ActionKind, OrderParts] = {
 def zone_of(name: str) -> ZoneInfo:
     """A time zone by its IANA name."""
     return ZoneInfo(name)
+
+
+@lru_cache(maxsize=64)
+def _version(policy: Policy | None) -> PolicyVersion:
+    return PolicyVersion(name=policy.name if policy else "none", digest=policy.digest if policy else "")
+
+
+_decision = maker(
+    Decision, "verdict", "reasons", "policy", "decided_at", "conditions", "alternatives", "allowed_until",
+    "shadow_reasons", "approver", "expires_hours",
+)  # fmt: skip
 
 
 class PolicyProcessor:
@@ -217,9 +229,7 @@ class PolicyProcessor:
     def asks_of_lines(self, store_key: str, kind: ActionKind) -> bool:
         """Whether a rule of an action that is asked of the whole order is asked of its lines."""
         policy = self._by_store.get(store_key)
-        if policy is None or kind is ActionKind.RETURN_ORDER:
-            return False
-        return any(rule.per_line for rule in policy.rules_of(kind))
+        return policy is not None and kind in policy.of_lines and kind is not ActionKind.RETURN_ORDER
 
     def judge(self, asked: Asked, whole: Facts, lines: Sequence[Facts], *, on_trial: bool = True) -> Judgement:
         """The verdict over facts, not yet in words."""
@@ -276,10 +286,10 @@ class PolicyProcessor:
             hours = next((rule.expires_hours for rule in asking if rule.expires_hours), None) or (
                 policy.expires_hours if policy else DEFAULT_EXPIRES_HOURS
             )
-        return Decision(
+        return _decision(
             verdict=found.verdict,
             reasons=[reason(each, locale) for each in found.findings],
-            policy=PolicyVersion(name=policy.name if policy else "none", digest=policy.digest if policy else ""),
+            policy=_version(policy),
             decided_at=now,
             conditions=[condition(finding, charge, locale) for finding, charge in found.charges],
             alternatives=_alternatives(kind, found, locale, instead),

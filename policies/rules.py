@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from policies.conditions import Condition, Open, Truth
-from policies.facts import FACTS, OF_REQUEST, UNKNOWN, UNSAID, Absent, Audience, Facts
+from policies.facts import FACTS, OF_REQUEST, STAFF_FACTS, UNKNOWN, UNSAID, Absent, Audience, Facts
 from policies.messages import Say
 from policies.windows import Counted, Length, Season, Window, count, days_late, inside
 from schema.values import Money
@@ -30,7 +30,9 @@ def severity(verdict: Verdict | None) -> int:
 
 #: Where it is not known when a window ends, or which.
 _NOT_KNOWN: Final = (False, None)
+#: Under which name what a rule found besides is kept.
 _WINDOW: Final = "window"
+_OFFERS: Final = "offers"
 
 #: The words of `for:` and the fact each looks at.
 SCOPE_WORDS: Final[Mapping[str, str]] = {
@@ -242,9 +244,21 @@ class Rule:
     resolutions: frozenset[RequestedResolution] = frozenset()
     #: The details of a request that what it says hangs on, besides what is asked for; None: on the money too.
     asks: tuple[str, ...] | None = field(init=False, default=None)
+    #: Whether it hangs on what is asked which of its offers hold.
+    offers_ask: bool = field(init=False, default=False)
+    #: Whether its offers look at nothing but its own window.
+    offers_by_window: bool = field(init=False, default=False)
+    #: Whether its arithmetic may show facts for staff.
+    shows_staff_facts: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "asks", _asks(self))
+        asks = self.asks is None or any(each.when is not None and each.when.asks for each in self.offers)
+        object.__setattr__(self, "offers_ask", asks)
+        looked_at = {name for each in self.offers if each.when is not None for name in each.when.facts}
+        object.__setattr__(self, "offers_by_window", looked_at <= {"line.days_late"})
+        shown = (*self.named, *self.counts_from)
+        object.__setattr__(self, "shows_staff_facts", not STAFF_FACTS.isdisjoint(shown))
 
     # -- does it apply
 
@@ -348,9 +362,30 @@ class Rule:
 
     def offers_over(self, facts: Facts, counted: Counted | None = None) -> tuple[Offer, ...]:
         """The offers that hold over these facts; `counted` is the rule's own window."""
+        fixed = facts.fixed
+        if fixed is None or self.offers_ask:
+            return self._offers_over(facts, counted)
+        key = (_OFFERS, self)
+        found: tuple[Offer, ...] | None = fixed.found.get(key)
+        if found is None:
+            found = fixed.found[key] = self._offers_among(fixed, counted)
+        return found
+
+    def _offers_among(self, facts: Facts, counted: Counted | None) -> tuple[Offer, ...]:
+        """Lines with one window have the same offers, where those look at nothing else."""
+        whole = facts.above
+        if whole is None or counted is None or not self.offers_by_window:
+            return self._offers_over(facts, counted)
+        key = (_OFFERS, self, id(counted))  # kept by the window that was found
+        found: tuple[Offer, ...] | None = whole.found.get(key)
+        if found is None:
+            found = whole.found[key] = self._offers_over(facts, counted)
+        return found
+
+    def _offers_over(self, facts: Facts, counted: Counted | None) -> tuple[Offer, ...]:
         late: Mapping[str, Any] = {}
         if counted is not None:
-            late = {"line.days_late": days_late(facts.now, counted.until, facts.zone)}
+            late = {"line.days_late": days_late(facts.today, counted.until, facts.zone)}
         return tuple([each for each in self.offers if each.when is None or each.when.truth(facts, late) is True])
 
     def grants_review(self, wanted: RequestedResolution | None) -> bool:
@@ -376,7 +411,19 @@ class Rule:
         key = (_WINDOW, self)
         found: tuple[bool, Counted | None] | None = fixed.found.get(key)
         if found is None:
-            found = fixed.found[key] = self._window_over(terms, facts)
+            found = fixed.found[key] = self._window_among(terms, fixed)
+        return found
+
+    def _window_among(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
+        """Lines that came in one parcel have one window, where no line has a length of its own."""
+        whole = facts.above
+        if whole is None or terms.overrides:
+            return self._window_over(terms, facts)
+        estimated = "line.delivered_at" in self.counts_from and facts["line.delivered_estimated"]
+        key = (_WINDOW, self, estimated, *[facts[name] for name in self.counts_from])
+        found: tuple[bool, Counted | None] | None = whole.found.get(key)
+        if found is None:
+            found = whole.found[key] = self._window_over(terms, facts)
         return found
 
     def _window_over(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:

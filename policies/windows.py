@@ -165,6 +165,6 @@ def inside(now: datetime, until: datetime) -> bool:
     return now.replace(microsecond=0) <= until
 
 
-def days_late(now: datetime, until: datetime, zone: ZoneInfo) -> int:
+def days_late(today: date, until: datetime, zone: ZoneInfo) -> int:
     """Local calendar days since a window ended; 0 inside it."""
-    return max(0, (now.astimezone(zone).date() - until.astimezone(zone).date()).days)
+    return max(0, (today - until.astimezone(zone).date()).days)

@@ -71,8 +71,8 @@ class DecisionReason(Late):
 
 make_reason = maker(
     DecisionReason,
-    "code", "rule", "customer_message", "line", "staff_only", "may_hold_back",
-    late=("facts", "internal"),
+    "code", "rule", "line", "staff_only", "may_hold_back",
+    late=("customer_message", "facts", "internal"),
 )  # fmt: skip
 
 
