@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -343,12 +343,8 @@ def condition(finding: Finding, charge: Charge, locale: str) -> Condition:
 
 
 def holds_back(reasons: Iterable[DecisionReason]) -> bool:
-    """Whether anything of these reasons is for staff only."""
-    return any(each.staff_only or (each.may_hold_back and _shows_staff_facts(each)) for each in reasons)
-
-
-def _shows_staff_facts(reason: DecisionReason) -> bool:
-    return reason.may_hold_back and any(row.name in STAFF_FACTS for row in reason.facts)
+    """Whether anything of these reasons may be for staff only."""
+    return any(each.staff_only or each.may_hold_back for each in reasons)
 
 
 def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> list[DecisionReason]:
@@ -357,27 +353,30 @@ def told(reasons: Sequence[DecisionReason], verdict: Verdict, locale: str) -> li
     for each in reasons:
         if each.staff_only:
             neutral = choose(NEUTRAL if verdict is Verdict.DENY else NEUTRAL_REVIEW, locale).text
-            found.append(
-                DecisionReason(
-                    code=ReasonCode.OTHER,
-                    rule=WITHHELD,
-                    customer_message=neutral,
-                    line=each.line,
-                    internal=each.internal,
-                    staff_only=True,
-                )
+            made = make_reason(  # type: ignore[call-arg] # the message is late
+                code=ReasonCode.OTHER, rule=WITHHELD, line=each.line, staff_only=True, may_hold_back=True
             )
-        elif _shows_staff_facts(each):
-            found.append(
-                DecisionReason(
-                    code=each.code,
-                    rule=each.rule,
-                    customer_message=each.customer_message,
-                    line=each.line,
-                    facts=[row for row in each.facts if row.name not in STAFF_FACTS],
-                    internal=each.internal,
-                )
+            made.later(_WITHHELD, each, neutral)
+            found.append(made)
+        elif each.may_hold_back:
+            made = make_reason(  # type: ignore[call-arg]
+                code=each.code, rule=each.rule, line=each.line, staff_only=False, may_hold_back=True
             )
+            made.later(_LESS, each)
+            found.append(made)
         else:
             found.append(each)
     return found
+
+
+#: How what is told stands to the reason in full.
+_WITHHELD: Final[Mapping[str, Callable[..., Any]]] = {
+    "customer_message": lambda full, neutral: neutral,
+    "facts": lambda full, neutral: [],
+    "internal": lambda full, neutral: full.internal,
+}
+_LESS: Final[Mapping[str, Callable[..., Any]]] = {
+    "customer_message": lambda full: full.customer_message,
+    "facts": lambda full: [row for row in full.facts if row.name not in STAFF_FACTS],
+    "internal": lambda full: full.internal,
+}

@@ -448,7 +448,18 @@ def as_told_to(decision: Decision, viewer: Viewer, locale: str = "en") -> Decisi
     """A decision as a viewer may hear it: below staff, rules for staff say one neutral sentence and no figures."""
     if viewer.assurance >= AssuranceLevel.STAFF or not holds_back(decision.reasons):
         return decision
-    return replace(decision, reasons=told(decision.reasons, decision.verdict, locale))
+    return _decision(
+        verdict=decision.verdict,
+        reasons=told(decision.reasons, decision.verdict, locale),
+        policy=decision.policy,
+        decided_at=decision.decided_at,
+        conditions=decision.conditions,
+        alternatives=decision.alternatives,
+        allowed_until=decision.allowed_until,
+        shadow_reasons=decision.shadow_reasons,
+        approver=decision.approver,
+        expires_hours=decision.expires_hours,
+    )
 
 
 def _signature(path: Path) -> tuple[tuple[str, int, int], ...]:
