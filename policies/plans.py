@@ -36,7 +36,7 @@ from schema.vocabulary import (
 )
 
 #: So many plans are kept for an action of a policy.
-_MEMORY: Final = 4096
+_MEMORY: Final = 1024
 #: Up to so many lines and units it is said of each choice of them on which side of a limit it lies.
 _FEW_LINES: Final = 3
 _FEW_UNITS: Final = 12
