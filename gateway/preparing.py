@@ -23,16 +23,13 @@ from graphql import (
     OperationType,
     SelectionSetNode,
     parse,
-    specified_rules,
-    validate,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from execution.extension import Operations
 from gateway.limits import Costs, check_document, check_variables, exceeded
 from gateway.protocol import RequestError
 from gateway.settings import Limits
+from gateway.validating import mistakes_in
 
 #: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
 _MOST_KEPT: Final = 512
@@ -43,8 +40,6 @@ _AT_ONCE: Final = 3.0
 _SHARE: Final = 0.12
 _MOST_WAITING: Final = 64
 _MOST_COMMENTS: Final = 500
-
-_RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 _SUGGESTION: Final = re.compile(r"\s*Did you mean [^?]*\?")
 #: What tells of the schema itself; a router reads the second one.
@@ -228,7 +223,7 @@ class Documents:
             check_document(document, limits)
         except GraphQLError as error:
             raise RequestError([error]) from None
-        if mistakes := validate(self.schema, document, _RULES, max_errors=limits.errors):
+        if mistakes := mistakes_in(self.schema, document, limits.errors):
             for mistake in mistakes:
                 mistake.extensions = mistake.extensions or {"code": "INVALID_INPUT"}
             raise RequestError(mistakes)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import socket
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+import structlog
 
 from gateway.protocol import GRAPHQL, JSON, answered_as
+from gateway.telemetry import configure_logging
 from tests.protocol.conftest import post, send
 from tests.running import Gateway, running_gateway
 
@@ -216,8 +221,19 @@ async def test_an_answer_that_takes_too_long_is_given_up(tmp_path_factory: pytes
         assert (answer.status, answer.code) == (504, "TIMEOUT")
 
 
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """The log as the command writes it, whatever another test has made of it."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level, stream = list(root.handlers), root.level, io.StringIO()
+    configure_logging(stream)
+    yield stream
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**before)
+
+
 async def test_a_mistake_of_ours_is_masked_and_named_by_the_requests_id(
-    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory, logged: io.StringIO
 ) -> None:
     async with running_gateway(tmp_path_factory.mktemp("broken")) as gateway:
         with sqlite3.connect(gateway.runtime.settings.database_path) as database:
@@ -227,6 +243,7 @@ async def test_a_mistake_of_ours_is_masked_and_named_by_the_requests_id(
     [error] = answer.body["errors"]
     assert error["extensions"] == {"code": "INTERNAL_ERROR", "requestId": "found-in-the-log"}
     assert error["message"] == "Something went wrong here; it has been logged."
-    logged = capsys.readouterr().out
-    assert "resolver_failed" in logged
-    assert "found-in-the-log" in logged
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    [failed] = [line for line in lines if line["event"] == "resolver_failed"]
+    assert failed["request_id"] == "found-in-the-log"
+    assert "no such table" in failed["exception"]
