@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from actions import problems
 from actions.answers import Answer, Answers
-from actions.asking import Asking, Invalid, asking_again, check_note
+from actions.asking import Asking, Invalid, asking_again, check_note, check_until
 from actions.caller import Caller
 from actions.facts import FactReader, Facts
 from actions.lease import take
 from actions.ledger import LostRace, Record
 from actions.listing import Listings
 from actions.problems import Stop
-from actions.recorded import TargetChanged, decision_json, platform_request, quote_json
-from actions.recording import against, asker_of, costs_json, in_shop_currency, lapses, running
+from actions.recorded import Json, TargetChanged, decision_json, platform_request, quote_json
+from actions.recording import against, asker_of, costs_json, in_shop_currency, lapses, request_json, running, summary
 from actions.shaping import seal_actor
+from platforms.base import Platform
 from platforms.errors import PlatformError
 from platforms.transport import store_deadline
 from policies.asked import History
@@ -39,6 +40,11 @@ from schema.vocabulary import (
 
 if TYPE_CHECKING:
     from actions.desk import ActionDesk
+
+#: Of a row, what somebody agrees to.
+_AGREED = ("decision", "quote", "amount", "currency", "policy", "summary")
+#: Of a request, what stays as it was when it was asked for, as long as it waits.
+_SINCE_THE_ASK = ("refunds_before",)
 
 _STEP = {
     HeldReturnStep.IN_TRANSIT: ReturnStatus.IN_TRANSIT,
@@ -152,13 +158,14 @@ class Approvals:
             SupportLevel.MISSING_SCOPE,
         ):
             raise Stop(problems.unsupported(self._answers.capability(record)))
-        facts = await self._facts(asking, record, until)
+        facts = await self._facts(asking, record, platform, until)
         # When it runs is now; the sandbox may have moved the present of this request.
         now = self._caller.now
         histories = await desk.ledger.history([record.owner_hash] if record.owner_hash else [], now, besides=record.id)
         history = histories.get(record.owner_hash or "", History())
         decision = desk.decider.decide_fully(facts.asked, history, asker, now, locale)
-        values = self._stated(record, facts, decision)
+        request = await self._request(asking, record, facts, platform, decision)
+        values = self._stated(asking, record, facts, decision, request)
         if decision.verdict is Verdict.DENY:
             denied = await desk.ledger.move(
                 record, ActionState.DENIED, at=desk.clock(), by=self._by(), **values, **self._signed(note)
@@ -172,19 +179,25 @@ class Approvals:
             again = await desk.ledger.restate(record, **values, required_role=role, expires_at=expires_at)
             shown = self._answers.shown(again)
             return Answer(action=shown, problem=problems.facts_changed(shown))
-        running_now = await desk.unbroken(self._run(record, facts, note))
+        running_now = await desk.unbroken(self._run(record, facts, request, note))
         settled = await desk.settled(running_now, until)
         return await self._answers.of(settled, facts.target, OrderParts.NONE, until, replayed=False)
 
-    async def _run(self, record: Record, facts: Facts, note: str | None) -> Record:
-        """Begin an action that was agreed to, whether anybody still waits for it or not."""
+    async def _run(self, record: Record, facts: Facts, request: Json, note: str | None) -> Record:
+        """Begin an action that was agreed to, whether anybody still waits for it or not.
+
+        What was agreed to is written again: another approver's look may have restated the row meanwhile.
+        """
         desk = self._desk
         now = desk.clock()
+        agreed = {name: getattr(record, name) for name in _AGREED}
         moved = await desk.ledger.move(
             record,
             ActionState.RUNNING,
             at=now,
             by=self._by(),
+            **agreed,
+            request=request,
             **running(desk.patience, desk.gateway_id, now),
             **self._signed(note),
         )
@@ -192,11 +205,12 @@ class Approvals:
         desk.start(moved, facts.target)
         return moved
 
-    async def _facts(self, asking: Asking, record: Record, until: float) -> Facts:
+    async def _facts(self, asking: Asking, record: Record, platform: Platform, until: float) -> Facts:
         desk = self._desk
         reader = FactReader(desk.ledger, desk.effects, desk.platforms, self._caller)
         with store_deadline(until - asyncio.get_running_loop().time()):
             try:
+                check_until(asking, desk.held.today(platform), needed=platform.pause_needs_until)
                 facts = await reader.read(
                     asking, refunds_before=record.request.get("refunds_before"), besides=record.id
                 )
@@ -206,8 +220,17 @@ class Approvals:
                 raise Stop(problems.facts_changed(self._answers.shown(record))) from None
         return facts
 
-    def _stated(self, record: Record, facts: Facts, decision: Decision) -> dict[str, Any]:
-        """What a row says of a decision."""
+    async def _request(
+        self, asking: Asking, record: Record, facts: Facts, platform: Platform, decision: Decision
+    ) -> Json:
+        """What is done if it is agreed to now: what the lines come to, and what was there before, as of now."""
+        fresh = await request_json(asking, facts, platform, self._desk.held, self._caller)
+        return fresh | costs_json(self._desk.decider, facts.asked, decision) | {"asker": record.request["asker"]}
+
+    def _stated(
+        self, asking: Asking, record: Record, facts: Facts, decision: Decision, request: Json
+    ) -> dict[str, Any]:
+        """What a row says of a decision. It goes on knowing which refunds were there when it was asked for."""
         quote = self._desk.decider.quote(facts.asked, decision)
         given = in_shop_currency(facts.asked, quote)
         return {
@@ -216,10 +239,8 @@ class Approvals:
             "amount": str(given.amount) if given is not None else None,
             "currency": given.currency_code if given is not None else None,
             "policy": decision.policy.digest,
-            "request": {
-                **record.request,
-                **costs_json(self._desk.decider, facts.asked, decision),
-            },
+            "summary": summary(asking, facts),
+            "request": request | {name: record.request[name] for name in _SINCE_THE_ASK if name in record.request},
         }
 
     def _differs(self, record: Record, decision: Decision, values: dict[str, Any]) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from platforms.base import RefundAsk, RefundSum
+from schema.inputs import RefundLineInput
 from schema.parts import OrderParts
 from schema.problems import Conflict
+from schema.values import Money
 from schema.vocabulary import (
     ActionKind,
     ActionOutcome,
@@ -26,6 +30,7 @@ from tests.actions.shop import (
     STAFF,
     BareAdapter,
     Rules,
+    ShopAdapter,
     World,
     always,
     cancelling,
@@ -149,6 +154,105 @@ async def test_other_money_than_the_approver_saw_is_shown_first(shop: World) -> 
     assert again.action.decision.conditions[0].amount.amount == 9
     assert shop.shop.writes == []
     assert (await shop.at(desk, LEE).approve(answer.action.id, None)).action.state is ActionState.SUCCEEDED
+
+
+class Discounted(ShopAdapter):
+    """A shop that comes to another sum for a unit when its `each` is changed."""
+
+    each = Decimal("40.00")
+
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        total = Money.of(self.each * sum(line.quantity for line in ask.lines), "EUR")
+        return RefundSum(items=total, total=total)
+
+
+async def test_lines_that_come_to_another_sum_by_now_are_paid_for_what_the_approver_saw(shop: World) -> None:
+    desk = await shop.desk(Discounted)
+    desk.decider = always(Verdict.REVIEW)
+    lines = [RefundLineInput(line_id="OrderLine:shop:1:11", quantity=2)]
+    id = (await shop.at(desk).ask(REFUND, refunding(None, lines=lines), "k1")).action.id
+    desk.platforms["shop"].each = Decimal("15.00")
+    again = await shop.at(desk, LEE).approve(id, None)
+    assert kind_of(again) is ConflictKind.FACTS_CHANGED
+    assert (again.action.state, again.action.quote.total.amount) == (ActionState.AWAITING_APPROVAL, Decimal("30.00"))
+    assert again.action.summary == "Refund 30.00 EUR of order 1001 for 2 × Linen Shirt"
+    assert (await shop.at(desk, LEE).request_of(again.action)).amount.amount == Decimal("30.00")
+    assert shop.shop.writes == []
+    approved = await shop.at(desk, LEE).approve(id, None)
+    assert (approved.problem, approved.action.state) == (None, ActionState.SUCCEEDED)
+    assert [refund["amount"] for refund in shop.shop.orders["1"]["refunds"]] == ["30.00"]
+    assert approved.action.quote.total.amount == Decimal("30.00")
+
+
+async def test_what_one_approver_agrees_to_is_done_though_another_has_just_seen_other_money(shop: World) -> None:
+    """Lee reads the order at 40 a unit, Kim at 15 and writes that down first; Lee's word is for what Lee saw."""
+    one, other = await shop.desk(Slow), await shop.desk(Discounted)
+    one.decider = other.decider = always(Verdict.REVIEW)
+    lines = [RefundLineInput(line_id="OrderLine:shop:1:11", quantity=2)]
+    id = (await shop.at(one).ask(REFUND, refunding(None, lines=lines), "k1")).action.id
+    slow = one.platforms["shop"]
+    assert isinstance(slow, Slow)
+    slow.let_go.clear()
+    lee = asyncio.create_task(shop.at(one, LEE).approve(id, None))
+    await slow.reached.wait()
+    other.platforms["shop"].each = Decimal("15.00")
+    assert kind_of(await shop.at(other, KIM).approve(id, None)) is ConflictKind.FACTS_CHANGED
+    slow.let_go.set()
+    approved = await lee
+    assert approved.action.state is ActionState.SUCCEEDED
+    assert [refund["amount"] for refund in shop.shop.orders["1"]["refunds"]] == ["80.00"]
+    assert (approved.action.quote.total.amount, approved.action.summary) == (
+        Decimal("80.00"),
+        "Refund 80.00 EUR of order 1001 for 2 × Linen Shirt",
+    )
+
+
+class Slow(Discounted):
+    """Takes its time to come to a sum, until it is let go."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
+        self.let_go.set()
+
+    async def refund_sum(self, ask: RefundAsk) -> RefundSum:
+        found = await super().refund_sum(ask)
+        if not self.let_go.is_set():
+            self.reached.set()
+            await self.let_go.wait()
+        return found
+
+
+async def test_a_refund_made_outside_before_it_was_agreed_to_is_not_taken_for_the_lost_one(shop: World) -> None:
+    """Somebody pays the same sum while it waits, and the approver agrees all the same: both are paid, once each."""
+    shop.shop.generous = True
+    desk = await shop.desk()
+    desk.decider = always(Verdict.REVIEW)
+    id = (await shop.at(desk).ask(REFUND, refunding("10.00"), "k1")).action.id
+    outside = shop.shop.pay("1", "10.00")
+    shop.faults.set("500")
+    lost = await shop.at(desk, LEE).approve(id, None)
+    assert lost.action.state is ActionState.UNKNOWN
+    shop.faults.set()
+    for _ in range(3):
+        await shop.sweep(desk)
+    found = await shop.at(desk).action(id)
+    assert found.state is ActionState.SUCCEEDED
+    assert found.native_reference != outside
+    assert [refund["amount"] for refund in shop.shop.orders["1"]["refunds"]] == ["10.00", "10.00"]
+
+
+async def test_a_pause_whose_end_has_come_while_it_waited_is_not_made(shop: World) -> None:
+    desk = await shop.desk()
+    desk.decider = always(Verdict.REVIEW)
+    until = (shop.clock() + timedelta(days=2)).date()
+    id = (await shop.at(desk).ask(ActionKind.PAUSE_SUBSCRIPTION, pausing(until), "k1")).action.id
+    shop.clock.advance(60 * 3600)
+    late = await shop.at(desk, LEE).approve(id, None)
+    assert kind_of(late) is ConflictKind.FACTS_CHANGED
+    assert (await shop.at(desk).action(id)).state is ActionState.AWAITING_APPROVAL
+    assert shop.shop.writes == []
+    assert (await shop.at(desk, LEE).reject(id, "Too late.")).action.state is ActionState.REJECTED
 
 
 async def test_a_refund_made_by_somebody_else_meanwhile_reaches_the_decision(shop: World) -> None:
