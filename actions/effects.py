@@ -196,8 +196,9 @@ class Effects:
 
     async def _lost(self, record: Record, lease: Lease, why: str, **values: Any) -> Record:
         _log.warning("the outcome of an action is not known", action=record.id, store=record.store, why=why)
-        values |= {"looks": 0, "next_try_at": self._next(0), "owner": None, "lease_until": None}
-        return await self._move(record, ActionState.UNKNOWN, lease, **values)
+        # As late as now it may still have been on its way: from now on it is given time to arrive.
+        values |= {"looks": 0, "next_try_at": self._next(0), "last_sent_at": self.clock()}
+        return await self._move(record, ActionState.UNKNOWN, lease, **values, owner=None, lease_until=None)
 
     # ------------------------------------------------------------------------------------------------ finding out
 

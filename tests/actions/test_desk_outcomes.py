@@ -71,6 +71,25 @@ async def test_nothing_is_sent_again_while_the_first_may_still_be_under_way(shop
     assert len(shop.shop.writes) == 1
 
 
+async def test_a_write_that_was_long_waited_for_is_given_its_time_from_when_that_was_given_up(shop: World) -> None:
+    """The store does it after all, later than a gateway waits and later than it would wait before it sends again."""
+    desk = await shop.desk(patience=replace(PATIENCE, settle=60.0), whole=0.3)
+    shop.shop.delay = 1.0
+    call = asyncio.create_task(shop.at(desk).ask(CANCEL, cancelling(), "k1"))
+    await shop.shop.arrived.wait()
+    shop.clock.advance(55)
+    answer = await call
+    assert answer.action.state is UNKNOWN
+    await shop.sweep(desk, 10)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN]
+    async with asyncio.timeout(5):
+        while not shop.shop.writes:
+            await asyncio.sleep(0.05)
+    await shop.sweep(desk, 60)
+    assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
 async def test_a_store_that_cannot_be_read_keeps_it_unknown_and_nothing_is_sent(shop: World) -> None:
     desk = await shop.desk()
     shop.faults.set("drop-after")
