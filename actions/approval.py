@@ -277,6 +277,9 @@ class Approvals:
             if record.state is not ActionState.UNKNOWN:
                 message = f"Only what is UNKNOWN can be settled: it is {record.state.value}."
                 raise Stop(problems.already_done(message, self._answers.shown(record)))
+            if outcome is ActionOutcome.DID_NOT_HAPPEN and desk.clock() < (settles := desk.effects.settles_at(record)):
+                # Its key, or a new one, would let it be sent again beside the first.
+                raise Stop(problems.may_be_under_way(settles, self._answers.shown(record)))
             target, also = None, None
             if outcome is ActionOutcome.HAPPENED:
                 target, also = await self._consequences(record, until)

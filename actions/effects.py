@@ -273,7 +273,7 @@ class Effects:
         sent = record.last_sent_at or record.requested_at
         if done is not None:
             await self._succeeded(record, lease, request, done)
-        elif now < sent + timedelta(seconds=self.patience.settle) or self._is_overdue(record):
+        elif now < self.settles_at(record) or self._is_overdue(record):
             await self._later(record, lease, "it has not happened")
         elif _somebody_paid(record, target):
             # Perhaps it is this one, half done: it is looked at again, and never sent again.
@@ -287,6 +287,10 @@ class Effects:
                 record, ActionState.RUNNING, lease, attempts=record.attempts + 1, last_sent_at=now
             )
             await self._send(running, lease, target)
+
+    def settles_at(self, record: Record) -> datetime:
+        """Until then what was sent may still be on its way to the store, or be at work there."""
+        return (record.last_sent_at or record.requested_at) + timedelta(seconds=self.patience.settle)
 
     async def _happened(self, platform: Platform, record: Record, request: Request) -> Done | None:
         since = record.sent_at or record.requested_at

@@ -101,6 +101,17 @@ def in_progress(action: Action | None) -> Conflict:
     )
 
 
+def may_be_under_way(until: datetime, action: Action | None) -> Conflict:
+    """It is too early to say that something did not happen."""
+    return Conflict(
+        message=f"It was sent a moment ago and may still happen; look at the store again after {until.isoformat()}.",
+        customer_message="This may still be under way. Please wait a moment.",
+        retryable=True,
+        kind=ConflictKind.IN_PROGRESS,
+        action=action,
+    )
+
+
 def facts_moved() -> Conflict:
     return Conflict(
         message="It kept changing while it was looked at; nothing was done. Ask again with the same key.",

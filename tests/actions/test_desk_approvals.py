@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,7 @@ from schema.vocabulary import (
 from tests.actions.shop import (
     ADA,
     LEE,
+    PATIENCE,
     STAFF,
     BareAdapter,
     Rules,
@@ -358,6 +360,16 @@ async def test_a_person_says_that_it_did_not_happen_and_the_key_answers_so(shop:
     new = await shop.at(desk, customer(ADA)).ask(CANCEL, cancelling(), "k2")
     assert new.action.state is ActionState.SUCCEEDED
     assert len(shop.shop.writes) == 1
+
+
+async def test_nobody_says_that_it_did_not_happen_while_it_may_still_be_on_its_way(shop: World) -> None:
+    desk = await shop.desk(patience=replace(PATIENCE, settle=60.0))
+    id = await lost(shop, desk, done=False)
+    early = await shop.at(desk, LEE).resolve(id, DID_NOT, "Nothing in the store.")
+    assert (kind_of(early), early.problem.retryable) == (ConflictKind.IN_PROGRESS, True)
+    assert (await shop.at(desk).action(id)).state is ActionState.UNKNOWN
+    shop.clock.advance(61)
+    assert (await shop.at(desk, LEE).resolve(id, DID_NOT, "Nothing there.")).action.state is ActionState.FAILED
 
 
 async def test_only_a_person_settles_and_only_what_is_unknown(shop: World) -> None:
