@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from actions import problems
 from actions.ledger import Record
-from actions.privacy import Privacy
+from actions.privacy import Privacy, Unsealable
 from actions.recorded import decision_of, quote_of
 from policies.processor import as_told_to
 from schema.actions import Action, Actor, Viewer
@@ -32,6 +32,20 @@ def actor_of(sealed: str, privacy: Privacy) -> Actor:
     return Actor(kind=ActorKind(found["kind"]), name=found["name"], on_behalf_of=found["on_behalf_of"])
 
 
+def actor_for(sealed: str, viewer: Viewer, privacy: Privacy) -> Actor | None:
+    """Who it was, as far as this viewer may know: the names of the staff are for the staff.
+
+    None where nobody is named any more, or where another secret sealed it.
+    """
+    try:
+        actor = actor_of(sealed, privacy) if sealed else None
+    except Unsealable:
+        return None
+    if actor is None or viewer.assurance >= AssuranceLevel.STAFF or actor.kind is not ActorKind.STAFF:
+        return actor
+    return Actor(kind=actor.kind, name="staff", on_behalf_of=actor.on_behalf_of)
+
+
 def problem_of(record: Record, decision: Decision | None, capability: Capability) -> Problem | None:
     """Why it did not happen, or not yet."""
     match record.state:
@@ -52,7 +66,10 @@ def problem_of(record: Record, decision: Decision | None, capability: Capability
 
 def _note(record: Record, privacy: Privacy) -> str | None:
     """What the gateway has to say of an action, or else what the person said who decided it."""
-    return record.note or (privacy.unseal(record.approval_note) if record.approval_note else None)
+    try:
+        return record.note or (privacy.unseal(record.approval_note) if record.approval_note else None)
+    except Unsealable:
+        return None
 
 
 def action_of(
@@ -73,7 +90,7 @@ def action_of(
         kind=record.kind,
         state=record.state,
         summary=record.summary,
-        requested_by=actor_of(record.actor, privacy),
+        requested_by=actor_for(record.actor, viewer, privacy) or Actor(kind=ActorKind.SYSTEM, name=""),
         requested_at=record.requested_at,
         decision=decision,
         problem=problem_of(record, decision, capability),
@@ -81,7 +98,7 @@ def action_of(
         required_role=record.required_role if record.state is ActionState.AWAITING_APPROVAL else None,
         expires_at=record.expires_at if record.state is ActionState.AWAITING_APPROVAL else None,
         note=_note(record, privacy) if is_staff else None,
-        approved_by=actor_of(record.approver, privacy) if record.approver and is_staff else None,
+        approved_by=actor_for(record.approver or "", viewer, privacy) if is_staff else None,
         finished_at=record.finished_at,
         native_reference=record.reference,
         target_id=record.target,

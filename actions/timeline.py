@@ -10,8 +10,8 @@ from actions.caller import Caller
 from actions.held import Held, HeldMove
 from actions.ledger import Ledger, Record, Step
 from actions.listing import Listings
-from actions.privacy import Privacy, Unsealable
-from actions.shaping import actor_of
+from actions.privacy import Privacy
+from actions.shaping import actor_for
 from schema.actions import Actor, TimelineEntry
 from schema.ids import parse_id
 from schema.order import Order
@@ -113,18 +113,13 @@ class Timelines:
                 )
 
     def _actor(self, sealed: str) -> Actor | None:
-        """Who it was. The names of the staff, and of our machines, are for the staff."""
-        if not sealed:
-            return None
-        try:
-            actor = actor_of(sealed, self._privacy)
-        except Unsealable:
+        """Who it was. Which of our machines did something is nobody's business."""
+        actor = actor_for(sealed, self._caller.viewer, self._privacy)
+        if actor is None:
             return None
         if actor.kind is ActorKind.SYSTEM:
             return Actor(kind=ActorKind.SYSTEM, name="gateway")
-        if self._caller.is_staff:
-            return actor
-        return Actor(kind=actor.kind, name="staff" if actor.kind is ActorKind.STAFF else actor.name)
+        return actor if self._caller.is_staff else Actor(kind=actor.kind, name=actor.name)
 
 
 def _goods(rows: Sequence[tuple[int, str]]) -> str:

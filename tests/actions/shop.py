@@ -88,6 +88,7 @@ from schema.vocabulary import (
     Verdict,
 )
 
+SECRET = "a secret of at least thirty-two characters"
 ORDER = "Order:shop:1"
 OTHER_ORDER = "Order:shop:2"
 SUBSCRIPTION = "SubscriptionContract:shop:9"
@@ -588,6 +589,7 @@ class World:
         *,
         patience: Patience = PATIENCE,
         request_seconds: float = 5.0,
+        secret: str = SECRET,
         **options: Any,
     ) -> ActionDesk:
         """A gateway's desk on the ledger; each call is another gateway."""
@@ -599,7 +601,7 @@ class World:
             self.rules,
             {"shop": platform},
             clock=self.clock,
-            secret="a secret of at least thirty-two characters",
+            secret=secret,
             gateway_id=uuid.uuid4().hex,
             observer=self.watcher,
             request_seconds=request_seconds,

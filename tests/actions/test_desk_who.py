@@ -20,10 +20,19 @@ from schema.inputs import (
     ReturnOrderInput,
 )
 from schema.problems import IdentityInsufficient, InvalidInput, NotFound, Unsupported
-from schema.vocabulary import ActionKind, ActionState, AssuranceLevel, CancelReason, ReturnReason, Verdict
+from schema.vocabulary import (
+    ActionKind,
+    ActionState,
+    ActorKind,
+    AssuranceLevel,
+    CancelReason,
+    ReturnReason,
+    Verdict,
+)
 from tests.actions.shop import (
     ADA,
     CLEO,
+    LEE,
     OTHER_ORDER,
     STAFF,
     SUBSCRIPTION,
@@ -329,6 +338,26 @@ async def test_actions_are_listed_newest_first_in_pages_and_only_to_whom_they_co
     assert len(of_target.nodes) == 2
     assert (await staff.actions(ActionFilter(state=[ActionState.DENIED]), 10)).nodes == []
     assert (await staff.actions(ActionFilter(requested_after=shop.clock()), 10)).nodes == []
+
+
+async def test_a_customer_hears_that_the_staff_asked_and_not_who(shop: World) -> None:
+    desk = await shop.desk()
+    asked = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    hers = await shop.at(desk, customer(ADA)).action(asked.action.id)
+    assert (hers.requested_by.kind, hers.requested_by.name) == (ActorKind.STAFF, "staff")
+    assert (await shop.at(desk).action(asked.action.id)).requested_by.name == "Sam"
+
+
+async def test_an_action_whose_names_another_secret_sealed_is_listed_without_them(shop: World) -> None:
+    desk = await shop.desk()
+    desk.decider = always(Verdict.REVIEW)
+    id = (await shop.at(desk, customer(ADA)).ask(CANCEL, cancelling(), "k1")).action.id
+    assert (await shop.at(desk, LEE).approve(id, "She called.")).action.note == "She called."
+    later = await shop.desk(secret="another secret of thirty-two characters")
+    (found,) = (await shop.at(later).actions(None, 10)).nodes
+    assert (found.id, found.state) == (id, ActionState.SUCCEEDED)
+    assert (found.requested_by.kind, found.requested_by.name) == (ActorKind.SYSTEM, "")
+    assert (found.approved_by, found.note) == (None, None)
 
 
 @pytest.mark.parametrize("cursor", ["x", "!!!", "MjAyNg", "MjAyNi0wMS0wMXxh"])
