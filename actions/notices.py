@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy import or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actions.effects import trace_of
 from actions.lease import new_owner
 from actions.ledger import Also, Ledger, Record
 from actions.tables import actions, notices
@@ -119,8 +119,8 @@ class Notices:
         while True:
             try:
                 await self.sweep()
-            except (SQLAlchemyError, OSError) as error:
-                _log.error("notices could not be read; trying again", kind=type(error).__name__)
+            except Exception as error:  # whatever it was: who waits for a notice shall not wait for a restart
+                _log.error("notices could not be carried out; trying again", trace=trace_of(error))
             await asyncio.sleep(self._every * random.uniform(0.8, 1.2))
 
     async def _due(self) -> Sequence[Notice]:
@@ -156,17 +156,18 @@ class Notices:
         try:
             await self._carrier.deliver(notice)
         except NotTaken as error:
-            again = self._again(notice)
-            _log.warning(
-                "a notice was not taken",
-                notice=notice.id,
-                why=str(error),
-                attempt=notice.attempts + 1,
-                given_up=not again,
-            )
-            await self._put(notice, owner, next_try_at=again)
+            await self._not_taken(notice, owner, str(error))
+        except Exception as error:  # a mistake of ours costs this notice its turn, and no other one anything
+            await self._not_taken(notice, owner, trace_of(error))
         else:
             await self._put(notice, owner, next_try_at=None, delivered_at=self._clock())
+
+    async def _not_taken(self, notice: Notice, owner: str, why: str) -> None:
+        again = self._again(notice)
+        _log.warning(
+            "a notice was not taken", notice=notice.id, why=why, attempt=notice.attempts + 1, given_up=not again
+        )
+        await self._put(notice, owner, next_try_at=again)
 
     async def _put(self, notice: Notice, owner: str, **values: datetime | None) -> None:
         async with self._ledger.writing() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -111,7 +112,7 @@ async def test_of_two_gateways_one_tells_it(shop: World) -> None:
 
 
 async def test_a_notice_that_a_gateway_died_with_is_told_by_the_next(shop: World) -> None:
-    class Gone(Exception):
+    class Gone(BaseException):
         """The process is gone in the middle."""
 
     class Dies(Receiver):
@@ -126,6 +127,45 @@ async def test_a_notice_that_a_gateway_died_with_is_told_by_the_next(shop: World
         assert await others.sweep() == 0, "it is still the other's"
         shop.clock.advance(61)
         assert await others.sweep() == 1
+        assert len(receiver.taken) == 1
+
+
+async def test_a_carrier_that_breaks_is_tried_again_and_the_background_goes_on(shop: World) -> None:
+    class Breaks(Receiver):
+        async def deliver(self, notice: Notice) -> None:
+            await super().deliver(notice)
+            if self.offered < 3:
+                self.taken.clear()
+                raise RuntimeError("a mistake of ours")
+
+    receiver = Breaks()
+    async with told(shop, receiver) as (desk, notices):
+        notices._every = 0.01
+        await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+        await notices.start()
+        for _ in range(500):
+            if receiver.taken:
+                break
+            shop.clock.advance(10)
+            await asyncio.sleep(0.01)
+        await notices.stop()
+        assert [notice.summary for notice in receiver.taken] == ["Cancel order 1001"]
+
+
+async def test_the_background_outlives_a_database_that_does_not_answer(shop: World) -> None:
+    receiver = Receiver()
+    async with told(shop, receiver) as (desk, notices):
+        await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+        notices._every = 0.01
+        ledger, notices._ledger = notices._ledger, Ledger("/nowhere/at/all.db")
+        await notices.start()
+        await asyncio.sleep(0.1)
+        notices._ledger = ledger
+        for _ in range(500):
+            if receiver.taken:
+                break
+            await asyncio.sleep(0.01)
+        await notices.stop()
         assert len(receiver.taken) == 1
 
 
