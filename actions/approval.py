@@ -349,7 +349,7 @@ class Approvals:
             return None, problems.of_error(error, platform.capability(ActionKind.RETURN_ORDER))
         records: Sequence[Return] = (order.returns or ()) if isinstance(order, Order) else ()
         return next((one for one in records if one.id == id), None), None if moved else problems.already_done(
-            "A return cannot move on like this from where it stands.", None
+            "It cannot move on like this from where it stands, or while its refund is under way.", None
         )
 
 

@@ -28,6 +28,7 @@ from schema.returns import Refund, Return, ReturnLine
 from schema.subscription import Subscription
 from schema.vocabulary import (
     ActionKind,
+    ActionState,
     ItemCondition,
     OrderReturnStatus,
     RecordHolder,
@@ -186,9 +187,11 @@ class Held:
     ) -> bool | None:
         """Let a held return come to `after`; asking for where it stands already changes nothing.
 
-        Returns False where it cannot come there from where it stands, None where there is no such return.
+        Returns False where it cannot come there from where it stands, or while it is being paid for; None where there
+        is no such return.
         """
-        async with self._ledger.writing() as connection:
+        target = make_id("Order", store, order)
+        async with self._ledger.writing(f"target {target}") as connection:
             query = select(held_returns.c.status).where(
                 held_returns.c.action == action, held_returns.c.store == store, held_returns.c.order == order
             )
@@ -199,6 +202,8 @@ class Held:
             if before is after:
                 return True
             if after not in _MOVES.get(before, ()):
+                return False
+            if after not in _OPEN and await _is_being_paid(connection, target, held_return_id(store, order, action)):
                 return False
             changed = await connection.execute(
                 update(held_returns)
@@ -356,15 +361,32 @@ def _count_return(order: Order, held: HeldReturn) -> None:
                 quantity.returnable = max(0, quantity.returnable - one.quantity)
 
 
+async def _is_being_paid(connection: AsyncConnection, target: str, held: str) -> bool:
+    """Whether a refund for a return has left, or may have, and it is not known yet what came of it."""
+    query = select(actions.c.request).where(
+        actions.c.target == target,
+        actions.c.kind == ActionKind.REFUND_ORDER.value,
+        actions.c.state.in_([state.value for state in (ActionState.RUNNING, ActionState.PENDING, ActionState.UNKNOWN)]),
+    )
+    return any(request.get("return") == held for request in (await connection.execute(query)).scalars())
+
+
 def _pay_return(record: Record, held: str, now: datetime) -> Also:
     """A return that was paid for is closed."""
 
     async def pay(connection: AsyncConnection) -> None:
-        await connection.execute(
+        closed = await connection.execute(
             update(held_returns)
             .where(held_returns.c.action == held, held_returns.c.status.in_([one.value for one in _OPEN]))
             .values(status=ReturnStatus.CLOSED.value, closed_at=now, refunded_by=record.id)
         )
+        if closed.rowcount != 1:  # it was ended as the refund was decided on: what paid for it is known all the same
+            await connection.execute(
+                update(held_returns)
+                .where(held_returns.c.action == held, held_returns.c.refunded_by.is_(None))
+                .values(refunded_by=record.id)
+            )
+            return
         await connection.execute(
             held_return_moves.insert().values(
                 action=held, after=ReturnStatus.CLOSED.value, at=now, by=record.approver or record.actor

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actions.held import held_return_id
+from actions.held import _pay_return, held_return_id
 from platforms.base import ORDER_FACTS
 from schema.access import DEFAULT_SCOPES
 from schema.inputs import RefundLineInput
@@ -121,6 +121,39 @@ async def test_the_refund_of_a_return_closes_it_and_is_shown_on_it(shop: World) 
     assert again.problem.code is ProblemCode.INVALID_INPUT
     assert "CLOSED already" in again.problem.fields[0].message
     assert [verb for verb, _ in shop.shop.writes] == ["return", "refund"]
+
+
+async def test_a_return_is_not_called_off_while_its_refund_may_be_on_its_way(shop: World) -> None:
+    desk = await shop.desk(BareAdapter)
+    id = await made(shop, desk)
+    shop.faults.set("drop-after")
+    lost = await shop.at(desk).ask(REFUND, refunding("40.00", return_id=id), "k2")
+    shop.faults.set()
+    assert lost.action.state is ActionState.UNKNOWN
+    for step in (STEP.CANCELLED, STEP.CLOSED):
+        found, problem = await shop.at(desk).move_return(id, step)
+        assert (problem.code, found.status) == (ProblemCode.CONFLICT, ReturnStatus.APPROVED)
+    assert (await shop.at(desk).move_return(id, STEP.RECEIVED))[1] is None
+    await shop.sweep(desk)
+    [held] = (await order(desk)).returns
+    assert (held.status, len(held.refunds)) == (ReturnStatus.CLOSED, 1)
+    assert (await order(desk)).lines[0].quantity.returnable == 1
+
+
+async def test_a_return_that_ended_as_its_refund_was_decided_keeps_its_end_and_knows_what_paid(shop: World) -> None:
+    desk = await shop.desk(BareAdapter)
+    id = await made(shop, desk)
+    shop.rules = desk.decider = always(Verdict.REVIEW)
+    refund = (await shop.at(desk).ask(REFUND, refunding("40.00", return_id=id), "k2")).action.id
+    record = await desk.ledger.by_id(refund.removeprefix("Action:"))
+    await shop.at(desk).move_return(id, STEP.CLOSED)
+    also = _pay_return(record, id.rpartition(":")[2], shop.clock())
+    running = await desk.ledger.move(record, ActionState.RUNNING, at=shop.clock(), by="")
+    await desk.ledger.move(running, ActionState.SUCCEEDED, at=shop.clock(), by="", also=also, reference="r1-0")
+    shop.shop.pay("1", "40.00")
+    [held] = (await order(desk)).returns
+    assert (held.status, [one.id for one in held.refunds]) == (ReturnStatus.CLOSED, ["Refund:shop:1:r1-0"])
+    assert [move.after for move in await desk.held.moves([id.rpartition(":")[2]])] == [ReturnStatus.CLOSED]
 
 
 async def test_a_refund_that_failed_leaves_the_return_open(shop: World) -> None:
