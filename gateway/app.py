@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.crosssite import ALLOWED_HEADERS, EXPOSED_HEADERS
 from gateway.explorer import tabs
+from gateway.heads import NO_PAGE, SAFE, bounded
 from gateway.http import GraphQLView, may_know_the_schema
 from gateway.identity import NotAllowed, NotAuthenticated, NotNow
 from gateway.runtime import Runtime
@@ -37,15 +38,8 @@ _NO_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 and load the page again.</p></body></html>"""
 
 
-_SAFE = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-)
-_OF_A_PAGE = (*_SAFE, (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
-_OF_DATA = (*_SAFE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+_OF_A_PAGE = (*SAFE, (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
+_OF_DATA = (*SAFE, NO_PAGE)
 
 
 class SecurityHeaders:
@@ -86,8 +80,11 @@ def _cors(runtime: Runtime) -> list[Middleware]:
 
 
 def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starlette:
-    """The application over a runtime, which it starts and stops. `middleware` is the sandbox's."""
+    """The application over a runtime, which it starts and stops. `middleware` is the sandbox's.
 
+    Its `state.http` is the protocol that its server is to speak.
+    """
+    settings = runtime.settings
     view = GraphQLView(runtime)
 
     @asynccontextmanager
@@ -119,7 +116,7 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
 
     async def closed(request: Request) -> bool:
         """GraphiQL tells the schema: in production it is there only for a caller who may know it."""
-        if not runtime.settings.production:
+        if not settings.production:
             return False
         try:
             viewer = await runtime.identity.viewer(request.headers.getlist("authorization"))
@@ -141,7 +138,7 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphiql")
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", cast(Any, view)),  # asked most, so looked at first
             Route("/", home),
@@ -155,3 +152,5 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
         middleware=[Middleware(SecurityHeaders), *_cors(runtime), *middleware],
         lifespan=lifespan,
     )
+    app.state.http = bounded(settings.limits.header_bytes, settings.deadlines.request_seconds)
+    return app

@@ -24,6 +24,8 @@ from gateway.listening import listen
 from gateway.policy_commands import policy
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from gateway.settings import Settings
     from platforms.base import Platform
     from platforms.errors import PlatformError
@@ -70,7 +72,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise fail([f"cannot listen on {host}:{port}: {error.strerror}; set PORT or HOST to change it"]) from None
 
 
-def _run(application: object, listener: socket.socket, ready: Callable[[], None]) -> None:
+def _run(application: Starlette, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve on one worker with uvloop and httptools; returns when the process is asked to end."""
     import uvicorn
 
@@ -82,7 +84,9 @@ def _run(application: object, listener: socket.socket, ready: Callable[[], None]
                 ready()
 
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type]
+        application,
+        http=application.state.http,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -23,6 +23,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    TokenKind,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -37,8 +38,6 @@ from schema.costs import COST_OF_MUTATION, Size, size_of, weight_of
 
 #: Selections inside one another, fragments included: below what any of Python's own limits could cut.
 _NESTED_SELECTIONS: Final = 150
-#: Values inside one another, in a document or in variables.
-_NESTED_VALUES: Final = 24
 #: Counts of a document that repeats itself stop growing here.
 _MANY: Final = 10**9
 
@@ -109,10 +108,8 @@ class _Measuring:
         return self.shapes[name]
 
     def value(self, value: ValueNode, level: int = 0) -> None:
-        if level > _NESTED_VALUES:
-            raise exceeded(
-                "list_items", _NESTED_VALUES, f"a value is nested deeper than {_NESTED_VALUES} levels", value
-            )
+        if level > self.limits.value_depth:
+            raise _deep_value(self.limits.value_depth, value)
         if isinstance(value, ListValueNode):
             if len(value.values) > self.limits.list_items:
                 raise _long_list(self.limits.list_items, len(value.values), value)
@@ -121,6 +118,10 @@ class _Measuring:
         elif isinstance(value, ObjectValueNode):
             for entry in value.fields:
                 self.value(entry.value, level + 1)
+
+
+def _deep_value(most: int, node: Node | None = None) -> GraphQLError:
+    return exceeded("value_depth", most, f"a value in the arguments is nested deeper than {most} levels", node)
 
 
 def _long_list(most: int, length: int, node: Node | None = None) -> GraphQLError:
@@ -133,6 +134,7 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
     Raises:
         GraphQLError: a limit is exceeded; its extensions name the limit.
     """
+    _check_names(document, limits.name_length)
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     measuring = _Measuring(limits, fragments)
     for operation in document.definitions:
@@ -140,6 +142,15 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
             _check_operation(operation, measuring, limits)
     for name in fragments:  # an unused one is validated all the same
         _within(measuring.fragment(name, 0), limits, fragments[name])
+
+
+def _check_names(document: DocumentNode, most: int) -> None:
+    """No name may be longer: an alias stands in the answer once for each item of a list, a name in many errors."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        if token.kind is TokenKind.NAME and token.end - token.start > most:
+            raise exceeded("name_length", most, f"the name {(token.value or '')[:20]}… has more than {most} characters")
+        token = token.next
 
 
 def _check_operation(operation: OperationDefinitionNode, measuring: _Measuring, limits: Limits) -> None:
@@ -195,8 +206,8 @@ def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     waiting: list[tuple[Any, int]] = [(value, 0) for value in variables.values()]
     while waiting:
         value, level = waiting.pop()
-        if level > _NESTED_VALUES:
-            raise exceeded("list_items", _NESTED_VALUES, f"a variable is nested deeper than {_NESTED_VALUES} levels")
+        if level > limits.value_depth:
+            raise _deep_value(limits.value_depth)
         if isinstance(value, list):
             if len(value) > limits.list_items:
                 raise _long_list(limits.list_items, len(value))

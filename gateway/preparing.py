@@ -39,7 +39,6 @@ _AT_ONCE: Final = 3.0
 #: Of the time after that, the share that new documents may take.
 _SHARE: Final = 0.12
 _MOST_WAITING: Final = 64
-_MOST_COMMENTS: Final = 500
 
 _SUGGESTION: Final = re.compile(r"\s*Did you mean [^?]*\?")
 #: What tells of the schema itself; a router reads the second one.
@@ -216,7 +215,7 @@ class Documents:
     def _prepare(self, text: str) -> Prepared:
         limits = self.limits
         try:
-            document = parse(text, max_lexical_tokens=limits.query_tokens, max_comments=_MOST_COMMENTS)
+            document = parse(text, max_lexical_tokens=limits.query_tokens, max_comments=limits.query_comments)
         except GraphQLSyntaxError as error:
             raise RequestError([self._syntax(error)]) from None
         try:
@@ -236,11 +235,10 @@ class Documents:
         return Prepared(text, document, operations, _introspects(document, operations.values()))
 
     def _syntax(self, error: GraphQLSyntaxError) -> GraphQLError:
-        most = self.limits.query_tokens
-        if f"more than {most} tokens" in error.message:
-            return exceeded("query_tokens", most, f"the document has more than {most} tokens")
-        if f"more than {_MOST_COMMENTS} comments" in error.message:
-            return exceeded("query_tokens", _MOST_COMMENTS, f"the document has more than {_MOST_COMMENTS} comments")
+        for limit, what in (("query_tokens", "tokens"), ("query_comments", "comments")):
+            most: int = getattr(self.limits, limit)
+            if error.message.startswith(f"Syntax Error: Document contains more than {most} {what}."):
+                return exceeded(limit, most, f"the document has more than {most} {what}")
         error.extensions = {"code": "INVALID_INPUT"}
         return error
 

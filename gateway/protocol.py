@@ -81,7 +81,7 @@ def _json_object(headers: Headers, body: bytes) -> dict[str, Any]:
     types = headers.getlist("content-type")
     if len(types) != 1 or not (types[0] == JSON or _is_json(types[0])):
         raise Refused(415, "send the request as `content-type: application/json`, in UTF-8", "UNSUPPORTED_MEDIA_TYPE")
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if any(encoding.strip().lower() != "identity" for encoding in headers.getlist("content-encoding")):
         raise Refused(415, "send the body as it is, without a content-encoding", "UNSUPPORTED_MEDIA_TYPE")
     try:
         found = orjson.loads(body)

@@ -229,9 +229,14 @@ class Limits(_Words):
 
     #: Bytes of the body.
     request_bytes: int = Field(default=262_144, ge=1_024)
+    #: Bytes of the first line and the headers.
+    header_bytes: int = Field(default=32_768, ge=4_096, le=1_048_576)
     query_tokens: int = Field(default=2_000, ge=50)
+    query_comments: int = Field(default=500, ge=10)
+    #: Characters of a name: answers repeat an alias for every item, errors repeat names.
+    name_length: int = Field(default=200, ge=40)
     #: Levels of fields inside one another.
-    query_depth: int = Field(default=18, ge=3)
+    query_depth: int = Field(default=18, ge=3, le=100)
     #: Fields at the top of an operation.
     root_fields: int = Field(default=20, ge=1)
     #: Aliases, and fields asked for again in the same place.
@@ -241,6 +246,8 @@ class Limits(_Words):
     fragments: int = Field(default=100, ge=1)
     #: Items of any list in the arguments.
     list_items: int = Field(default=200, ge=1)
+    #: Lists and objects inside one another, in the arguments.
+    value_depth: int = Field(default=24, ge=4, le=100)
     #: As `@cost` and `@listSize` of the schema count it.
     cost: int = Field(default=20_000, ge=100)
     #: Errors in one answer.

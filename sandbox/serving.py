@@ -62,6 +62,9 @@ async def serve_all(
             listeners.append(listen(host, port))
             config = uvicorn.Config(
                 app,
+                # The gateway brings a protocol of its own; the stores have none.
+                http=getattr(getattr(app, "state", None), "http", "auto"),
+                ws="none",
                 log_config=None,
                 log_level="critical",
                 access_log=False,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from graphql import GraphQLObjectType, parse
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.limits import Costs, unbounded_lists
@@ -29,13 +29,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SMALL = Limits(
     request_bytes=4_096,
+    header_bytes=8_192,
     query_tokens=400,
+    query_comments=50,
+    name_length=60,
     query_depth=8,
     root_fields=3,
     aliases=5,
     directives=4,
     fragments=6,
     list_items=10,
+    value_depth=20,
     cost=500,
     errors=4,
 )
@@ -111,10 +115,23 @@ CASES: list[tuple[str, str, str, str]] = [
         "11 items",
     ),
     (
-        "list_items",
-        "{ stores { id } }",
-        "{ node(id: " + "[" * 30 + "1" + "]" * 30 + ") { id } }",
-        "nested deeper than 24",
+        "value_depth",
+        "{ node(id: " + "[" * 20 + "1" + "]" * 20 + ") { id } }",
+        "{ node(id: " + "[" * 21 + "1" + "]" * 21 + ") { id } }",
+        "nested deeper than 20",
+    ),
+    ("query_comments", "{ stores { id } }" + "#\n" * 50, "{ stores { id } }" + "#\n" * 51, "more than 50 comments"),
+    (
+        "name_length",
+        f"{{ stores {{ {'a' * 60}: id }} }}",
+        f"{{ stores {{ {'a' * 61}: id }} }}",
+        "more than 60 characters",
+    ),
+    (
+        "name_length",
+        f"query {'A' * 60} {{ stores {{ ...F }} }} fragment F on Store {{ id }}",
+        f"query A {{ stores {{ ...{'F' * 61} }} }} fragment {'F' * 61} on Store {{ id }}",
+        "the name FFFFFFFFFFFFFFFFFFFF… has",
     ),
     (
         "cost",
@@ -142,17 +159,23 @@ async def test_a_document_beyond_a_limit_is_told_which(small: Gateway, case: tup
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
+    ("variables", "limit", "words"),
     [
-        ({"ids": ["Store:us"] * 11}, "11 items"),
-        ({"ids": [], "more": {"a": [{"b": [1] * 11}]}}, "11 items"),
-        ({"ids": [], "deep": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}, "nested deeper than 24"),
+        ({"ids": ["Store:us"] * 11}, "list_items", "11 items"),
+        ({"ids": [], "more": {"a": [{"b": [1] * 11}]}}, "list_items", "11 items"),
+        (
+            {"ids": [], "deep": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]},
+            "value_depth",
+            "deeper than 20",
+        ),
     ],
 )
-async def test_variables_beyond_a_limit_are_told_which(small: Gateway, variables: dict[str, Any], words: str) -> None:
+async def test_variables_beyond_a_limit_are_told_which(
+    small: Gateway, variables: dict[str, Any], limit: str, words: str
+) -> None:
     accept = {"accept": "application/graphql-response+json"}
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    limited(await post(small, query, accept, variables=variables), "list_items", words)
+    limited(await post(small, query, accept, variables=variables), limit, words)
 
 
 async def test_the_cost_counts_what_the_variables_ask_for(small: Gateway) -> None:
@@ -170,6 +193,17 @@ async def test_a_body_beyond_its_limit_is_refused_unread(small: Gateway) -> None
     assert "4096 bytes" in answer.error["message"]
 
 
+async def test_a_long_alias_does_not_make_a_small_request_a_large_answer(development: Gateway) -> None:
+    long = "a" * 200_000
+    for text in (
+        f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ {long}: id }} }}",
+        f"query {long}({times(60, '$v{n}: ID')}) {{ __typename }}",  # whose name would stand in every error
+    ):
+        answer = await post(development, text, variables={"ids": ["Store:us"] * 100})
+        assert answer.error["extensions"]["limit"] == "name_length"
+        assert len(str(answer.body)) < 500
+
+
 async def test_a_list_of_errors_ends_at_its_limit(small: Gateway) -> None:
     answer = await post(small, "{ stores { " + times(5, "no{n}") + " } }")
     assert [error["extensions"]["code"] for error in answer.body["errors"]][:3] == ["INVALID_INPUT"] * 3
@@ -178,9 +212,10 @@ async def test_a_list_of_errors_ends_at_its_limit(small: Gateway) -> None:
     assert len(answer.body["errors"]) <= 4
 
 
-async def test_comments_are_counted_too(small: Gateway) -> None:
-    answer = await post(small, "{ stores { id } }" + "#\n" * 600, {"accept": "application/graphql-response+json"})
-    limited(answer, "query_tokens", "500 comments")
+async def test_every_limit_was_crossed() -> None:
+    crossed = {case[0] for case in CASES} | {"request_bytes", "header_bytes", "errors"}
+    assert crossed == set(Limits.model_fields)
+    assert [name for name, value in SMALL if value == Limits.model_fields[name].default] == []
 
 
 #: Documents that are small and were made to cost much: parsing, validating or measuring each must stay quick.
@@ -315,6 +350,7 @@ _VALUES = st.one_of(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from(["n", "ids", "other"]), _VALUES), max_size=6))
 async def test_a_cost_that_is_known_already_is_that_of_these_variables(asked: list[dict[str, Any]]) -> None:
     document = parse(
