@@ -68,9 +68,10 @@ def _money(facts: Facts) -> Finding | None:
 
 
 def _order(facts: Facts) -> Finding | None:
-    if facts.cancelled:
+    cancelled = facts.cancelled
+    if cancelled:
         return _found(facts, Verdict.DENY, ReasonCode.ALREADY_CANCELLED, "order.status")
-    if facts.cancelled is None:
+    if cancelled is None:
         return _unknown(facts, "order.status")
     return _money(facts)
 

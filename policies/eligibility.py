@@ -550,13 +550,13 @@ def _of_return(asking: _Asking, base: Asked, rows: Sequence[AskedLine], plainly:
     standing = kept.standing(rows, asking.assuming.resolution, whole, lines)
     plan = kept.plan(standing) if standing is not None else None
     if plan is not None:
-        done = carry_out(plan, whole_order, (whole, lines), details, asking.facts)
+        done = carry_out(plan, whole_order, (whole, lines), asking.facts)
         if done is not None:
             return _Found(plan.verdicts, plan.depends_on, False, None, *done)
         kept.misfits += 1
     answer = _over_lines(asking, base, rows)
     if standing is not None:
-        kept.keep(standing, write(rows, answer.verdicts, answer.depends_on, answer.outcome()))
+        kept.keep(standing, write(rows, details, answer.verdicts, answer.depends_on, answer.outcome()))
     return _came_out(answer)
 
 

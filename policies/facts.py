@@ -376,12 +376,11 @@ class Facts(dict[str, Any]):
         asked, order = self.asked, self.order
         if asked is None or order is None:
             return None
+        cancels = asked.kind is ActionKind.CANCEL_ORDER
+        if cancels and (asked.refund is RefundChoice.NONE or not asked.store.state.refunds_on_cancel):
+            return None
         refundable, refunded = order.totals.refundable.presentment, order.totals.refunded.presentment
-        wanted: Money | None = asked.amount
-        if asked.kind is ActionKind.CANCEL_ORDER:
-            if asked.refund is RefundChoice.NONE or not asked.store.state.refunds_on_cancel:
-                return None
-            wanted = refundable
+        wanted = refundable if cancels else asked.amount
         alike = wanted is not None and wanted.currency_code == refundable.currency_code
         return Purse(
             currency=refundable.currency_code,
@@ -550,7 +549,7 @@ def _subscription(facts: Facts) -> Subscription:
 
 def _said(value: Enum | None) -> Enum | None:
     """A word of a vocabulary; UNKNOWN is the absence of one."""
-    return None if value is None or value.name == "UNKNOWN" else value
+    return None if value is None or value._name_ == "UNKNOWN" else value
 
 
 def _shipped_at(facts: Facts) -> datetime | None:

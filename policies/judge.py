@@ -319,7 +319,7 @@ def arithmetic(finding: Finding) -> list[Fact]:
         add(name)
     for name, value in finding.extra:
         if name not in seen:
-            rows.append(Fact(name=name, value=value))
+            rows.append(Fact(name=name, value=show(value)))
     return rows
 
 

@@ -40,6 +40,7 @@ _MEMORY: Final = 1024
 #: Up to so many lines and units it is said of each choice of them on which side of a limit it lies.
 _FEW_LINES: Final = 3
 _FEW_UNITS: Final = 12
+_NOTHING: Final = Decimal(0)
 
 Standing: TypeAlias = tuple[Hashable, ...]
 
@@ -101,6 +102,8 @@ class Plan:
     others: tuple[Step, ...]
     #: The trials these are of; the first stands for all.
     spots: tuple[Spot, ...]
+    #: Which of them, if any, asks for all lines with nothing told that was not told from the start.
+    as_asked: int
 
 
 class Standings:
@@ -263,28 +266,33 @@ def _sides(terms: Limit, facts: Facts, rows: Sequence[AskedLine]) -> Hashable:
     currency = facts.currency
     limits: list[tuple[Decimal, Decimal]] = []
     if terms.request is not None and currency in terms.request:
-        limits.append((Decimal(0), terms.request[currency]))
+        limits.append((_NOTHING, terms.request[currency]))
     if terms.customer_90d is not None and currency in terms.customer_90d:
         limits.append((facts["customer.refund_total_90d"].amount, terms.customer_90d[currency]))
     values = [line_value(row.line, row.quantity) for row in rows]
     if min(values) >= 0:
-        total = sum(values, Decimal(0))
+        total = sum(values, _NOTHING)
         for before, most in limits:
             if total + before > most:
                 break
         else:
             return counts
-    units = max(row.quantity for row in rows)
+    units = max([row.quantity for row in rows])
     if len(rows) > _FEW_LINES or units > _FEW_UNITS:
         return _NONE
+    rooms = [most - before for before, most in limits]
+    if units == 1:
+        worth = [[value] for value in values]
+    else:
+        worth = [[line_value(row.line, min(most, row.quantity)) for most in range(1, units + 1)] for row in rows]
     found: list[bool] = []
-    worth = [[line_value(row.line, min(most, row.quantity)) for most in range(1, units + 1)] for row in rows]
     for size in range(1, len(rows) + 1):
         for chosen in combinations(worth, size):
-            sums = [sum(each, Decimal(0)) for each in zip(*chosen, strict=True)]
-            sums.append(min([each[0] for each in chosen]))
-            for before, most in limits:
-                found += [each + before <= most for each in sums]
+            sums = chosen[0] if size == 1 else [sum(each, _NOTHING) for each in zip(*chosen, strict=True)]
+            least = min([each[0] for each in chosen])
+            for room in rooms:
+                found.append(least <= room)
+                found += [each <= room for each in sums]
     return (*counts, *found)
 
 
@@ -316,19 +324,28 @@ class _Writing:
 
 
 def write(
-    rows: Sequence[AskedLine], verdicts: Iterable[Verdict], depends_on: Iterable[RequestFact], out: Outcome
+    rows: Sequence[AskedLine],
+    open_: frozenset[RequestFact],
+    verdicts: Iterable[Verdict],
+    depends_on: Iterable[RequestFact],
+    out: Outcome,
 ) -> Plan:
-    """A plan from what came out of trying."""
+    """A plan from what came out of trying. `open_`: the details that were open from the start."""
     writing = _Writing(rows)
     writing.spot(out.trial)
+    findings = tuple([writing.step(trial, finding) for trial, finding in out.shown])
+    charges = tuple([writing.step(out.trial, finding) for finding, _ in out.trial.found.charges])
+    others = tuple([writing.step(trial, finding) for trial, finding in out.others])
+    as_asked = Spot(tuple([(n, row.quantity, row.reason, row.condition) for n, row in enumerate(rows)]), None, open_)
     return Plan(
         frozenset(verdicts),
         frozenset(depends_on),
         out.trial.found.verdict,
-        tuple([writing.step(trial, finding) for trial, finding in out.shown]),
-        tuple([writing.step(out.trial, finding) for finding, _ in out.trial.found.charges]),
-        tuple([writing.step(trial, finding) for trial, finding in out.others]),
+        findings,
+        charges,
+        others,
         tuple(writing.spots),
+        writing.spots.get(as_asked, -1),
     )
 
 
@@ -340,7 +357,6 @@ def carry_out(
     plan: Plan,
     asked: Asked,
     facts: tuple[Facts, Sequence[Facts]],
-    open_: frozenset[RequestFact],
     facts_of: FactsOf,
 ) -> tuple[Asked, Judgement, list[Finding]] | None:
     """What a plan says of an order: the request that stands for all, its judgement, and what is told of other lines.
@@ -348,35 +364,43 @@ def carry_out(
     None where a rule does not say what the plan expects of it, which is then no plan for this order.
 
     Args:
-        asked: for all lines, as much as can be asked of each; `facts` and `open_` are its own.
+        asked: for all lines, as much as can be asked of each; `facts` are its own.
     """
-    first = Spot(tuple([(n, r.quantity, r.reason, r.condition) for n, r in enumerate(asked.lines)]), None, open_)
-    requests: list[Asked] = []
-    known: list[tuple[Facts, Mapping[int, Facts]]] = []
-    for spot in plan.spots:
-        if spot == first:
-            of, (whole, lines) = asked, facts
-        else:
-            rows = [AskedLine(asked.lines[n].line, units, why, state) for n, units, why, state in spot.rows]
-            of = asked.of(tuple(rows), spot.resolution)
-            whole, lines = facts_of(of, spot.open)
-        requests.append(of)
+    first = asked
+    known: list[tuple[Facts, Sequence[Facts] | Mapping[int, Facts]]] = []
+    for n, spot in enumerate(plan.spots):
+        if n == plan.as_asked:
+            known.append(facts)
+            continue
+        rows = [AskedLine(asked.lines[n].line, units, why, state) for n, units, why, state in spot.rows]
+        of = asked.of(tuple(rows), spot.resolution)
+        whole, lines = facts_of(of, spot.open)
         known.append((whole, {row[0]: line for row, line in zip(spot.rows, lines, strict=True)}))
+        if n == 0:
+            first = of
 
-    made: list[list[Finding]] = []
-    for steps in (plan.findings, plan.charges, plan.others):
-        found: list[Finding] = []
-        for step in steps:
-            whole, by_place = known[step.spot]
-            finding = _take(step, whole, by_place[step.place] if step.place >= 0 else whole)
-            if finding is None or finding.verdict is not step.verdict or finding.code is not step.code:
-                return None
-            found.append(finding)
-        made.append(found)
-    findings, fees, others = made
+    findings = _taken(plan.findings, known)
+    fees = _taken(plan.charges, known) if plan.charges else []
+    others = _taken(plan.others, known) if plan.others else []
+    if findings is None or fees is None or others is None:
+        return None
     charges = [(each, each.fee) for each in fees if each.fee is not None]
-    judgement = Judgement(plan.verdict, findings, [], charges, until(plan.verdict, findings))
-    return requests[0], judgement, others
+    return first, Judgement(plan.verdict, findings, [], charges, until(plan.verdict, findings)), others
+
+
+def _taken(
+    steps: Sequence[Step], known: Sequence[tuple[Facts, Sequence[Facts] | Mapping[int, Facts]]]
+) -> list[Finding] | None:
+    """What the steps come to; None where one of them comes to something else than it should."""
+    found: list[Finding] = []
+    for step in steps:
+        whole, lines = known[step.spot]
+        place = step.place
+        finding = _take(step, whole, lines[place] if place >= 0 else whole)
+        if finding is None or finding.verdict is not step.verdict or finding.code is not step.code:
+            return None
+        found.append(finding)
+    return found
 
 
 def _take(step: Step, whole: Facts, facts: Facts) -> Finding | None:

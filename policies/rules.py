@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -88,7 +88,10 @@ class Scope:
             if isinstance(value, Absent):
                 found = Open.UNKNOWN
             elif isinstance(value, list):
-                if not any(each.casefold() in values for each in value):
+                for each in value:
+                    if each.casefold() in values:
+                        break
+                else:
                     return False
             elif (value.name if isinstance(value, Enum) else value).casefold() not in values:
                 return False
@@ -182,8 +185,8 @@ class Finding:
     say: Say | None = None
     #: Values for the message, money and instants not yet in words.
     own: Mapping[str, Any] = field(default_factory=dict)
-    #: The arithmetic beyond the facts that the rule names: name, value.
-    extra: tuple[tuple[str, str], ...] = ()
+    #: The arithmetic beyond the facts that the rule names: name, value; money not yet in words.
+    extra: tuple[tuple[str, str | Money], ...] = ()
     counted: Counted | None = None
     open: Open | None = None
     fee: Charge | None = None
@@ -250,6 +253,8 @@ class Rule:
     offers_by_window: bool = field(init=False, default=False)
     #: Whether its arithmetic may show facts for staff.
     shows_staff_facts: bool = field(init=False, default=False)
+    #: Whether its window may count from the delivery of a line.
+    by_delivery: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "asks", _asks(self))
@@ -257,6 +262,7 @@ class Rule:
         object.__setattr__(self, "offers_ask", asks)
         looked_at = {name for each in self.offers if each.when is not None for name in each.when.facts}
         object.__setattr__(self, "offers_by_window", looked_at <= {"line.days_late"})
+        object.__setattr__(self, "by_delivery", "line.delivered_at" in self.counts_from)
         shown = (*self.named, *self.counts_from)
         object.__setattr__(self, "shows_staff_facts", not STAFF_FACTS.isdisjoint(shown))
 
@@ -325,7 +331,7 @@ class Rule:
         facts: Facts,
         *,
         own: Mapping[str, Any] | None = None,
-        extra: tuple[tuple[str, str], ...] = (),
+        extra: tuple[tuple[str, str | Money], ...] = (),
         counted: Counted | None = None,
         code: ReasonCode | None = None,
     ) -> Finding:
@@ -415,27 +421,22 @@ class Rule:
         return found
 
     def _window_among(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
-        """Lines that came in one parcel have one window, where no line has a length of its own."""
+        """Lines that came in one parcel have one window, where it has the same length."""
         whole = facts.above
-        if whole is None or terms.overrides:
+        if whole is None:
             return self._window_over(terms, facts)
-        estimated = "line.delivered_at" in self.counts_from and facts["line.delivered_estimated"]
-        key = (_WINDOW, self, estimated, *[facts[name] for name in self.counts_from])
+        lengths = _lengths(terms, facts)
+        estimated = self.by_delivery and facts["line.delivered_estimated"]
+        key = (_WINDOW, self, estimated, *map(id, lengths), *[facts[name] for name in self.counts_from])
         found: tuple[bool, Counted | None] | None = whole.found.get(key)
         if found is None:
-            found = whole.found[key] = self._window_over(terms, facts)
+            found = whole.found[key] = self._window_of(lengths, terms, facts)
         return found
 
     def _window_over(self, terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
-        lengths: list[Length] = []
-        for scope, length in terms.overrides:
-            truth = scope.truth(facts)
-            if truth is not False:
-                lengths.append(length)
-            if truth is True:
-                break
-        else:
-            lengths.append(terms.window.length)
+        return self._window_of(_lengths(terms, facts), terms, facts)
+
+    def _window_of(self, lengths: Sequence[Length], terms: WindowTerms, facts: Facts) -> tuple[bool, Counted | None]:
         ends: list[Counted] = []
         for length in lengths:
             counted = count(terms.window, length, terms.seasons, facts, per_line=self.per_line)
@@ -481,14 +482,17 @@ class Rule:
         currency = facts.currency
         code: ReasonCode | None = None
         own: dict[str, Any] = {}
-        extra: tuple[tuple[str, str], ...] = ()
-        for name, allowed, had in (
-            ("customer.refund_count_90d", terms.refunds_90d, facts.known("customer.refund_count_90d")),
-            ("customer.return_count_90d", terms.returns_90d, facts.known("customer.return_count_90d")),
+        extra: tuple[tuple[str, str | Money], ...] = ()
+        for name, allowed in (
+            ("customer.refund_count_90d", terms.refunds_90d),
+            ("customer.return_count_90d", terms.returns_90d),
         ):
-            if allowed is not None and had is None:
+            if allowed is None:
+                continue
+            had = facts.known(name)
+            if had is None:
                 return self._open(facts, Open.UNKNOWN)
-            if allowed is not None and had >= allowed:
+            if had >= allowed:
                 code, own = ReasonCode.VELOCITY_LIMIT, {"amount": str(had), "limit": str(allowed)}
                 extra = ((name, str(had)), ("limit", str(allowed)))
         if terms.request is not None or terms.customer_90d is not None:
@@ -516,12 +520,17 @@ class Rule:
                 if least is not None and least + add <= allowed_sum:
                     facts.touch(RequestFact.QUANTITY)
                 code = which
-                own = {"amount": Money.of(amount + add, currency), "limit": Money.of(allowed_sum, currency)}
-                extra = (
-                    ("request.amount", f"{amount} {currency}"),
-                    *((("customer.refund_total_90d", f"{add} {currency}"),) if amounts is terms.customer_90d else ()),
-                    ("limit", f"{allowed_sum} {currency}"),
-                )
+                asked, limit = Money.of(amount, currency), Money.of(allowed_sum, currency)
+                if amounts is terms.customer_90d:
+                    own = {"amount": Money.of(amount + add, currency), "limit": limit}
+                    extra = (
+                        ("request.amount", asked),
+                        ("customer.refund_total_90d", Money.of(add, currency)),
+                        ("limit", limit),
+                    )
+                else:
+                    own = {"amount": asked, "limit": limit}
+                    extra = (("request.amount", asked), ("limit", limit))
         if code is None:
             return None
         if isinstance(applies, Open):
@@ -555,6 +564,19 @@ class Rule:
             return None
         line = facts.line_id if terms.per is not Per.REQUEST else None
         return Charge(terms.kind, facts.presented(amount), terms.percent, line, terms.per)
+
+
+def _lengths(terms: WindowTerms, facts: Facts) -> list[Length]:
+    """How long the window may be: the length of the first override that holds, and of any before it that may."""
+    lengths: list[Length] = []
+    for scope, length in terms.overrides:
+        truth = scope.truth(facts)
+        if truth is not False:
+            lengths.append(length)
+        if truth is True:
+            return lengths
+    lengths.append(terms.window.length)
+    return lengths
 
 
 def _asks(rule: Rule) -> tuple[str, ...] | None:

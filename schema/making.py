@@ -43,10 +43,13 @@ class Late:
     Such a field has a default factory, never a plain default, which would be found in its place.
     """
 
+    #: What works them out, by name, and of what. Not in the dictionary of the instance: to ask for that makes it.
+    _late: Any = None
+
     if not TYPE_CHECKING:  # what a type checker does not find is a mistake all the same
 
         def __getattr__(self, name):
-            late = None if name.startswith("__") else vars(self).get("_late")
+            late = self._late
             if late is None or name not in late[0]:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
             value = late[0][name](*late[1:])
@@ -58,7 +61,7 @@ class Late:
 
         Never of the noun itself, or only the garbage collector would free it.
         """
-        vars(self)["_late"] = (work, *of)
+        self._late = (work, *of)
 
 
 def nothing() -> None:
