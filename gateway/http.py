@@ -184,8 +184,9 @@ class GraphQLView:
         started = time.perf_counter()
         if media is None:
             raise Refused(406, "answers are application/graphql-response+json or application/json", "NOT_ACCEPTABLE")
+        self._refuse_address(request)
+        viewer = await self._viewer(request)  # of whoever is not known, or asks too often, nothing more is read
         asked = await self._read(request)
-        viewer = await self._viewer(request)
         context = GatewayContext(
             self.runtime.services,
             viewer,
@@ -219,13 +220,17 @@ class GraphQLView:
             raise Refused(429, str(error), "RATE_LIMITED", {"retry-after": seconds}) from None
         return viewer
 
-    async def _read(self, request: Request) -> Asked:
-        """The request, its body within its limit of size and time."""
+    def _refuse_address(self, request: Request) -> None:
+        """Refuse what another site could have caused, and personal data where it would be logged."""
         settings = self.runtime.settings
         refuse_cross_site(request.method, request.headers, settings.server.origins, strict=settings.production)
         in_address = request.scope["query_string"]
         if in_address and _ADDRESS.search(unquote_plus(in_address.decode("latin-1"))):
             raise Refused(400, "an e-mail address does not belong in an address: send it by POST", "BAD_REQUEST")
+
+    async def _read(self, request: Request) -> Asked:
+        """The request, its body within its limit of size and time."""
+        settings = self.runtime.settings
         if request.method != "POST":
             return read(request.method, request.headers, request.scope["query_string"], b"")
         most = settings.limits.request_bytes
@@ -247,7 +252,8 @@ class GraphQLView:
 
     async def _run(self, asked: Asked, context: GatewayContext, media: str) -> Response:
         text, digest = self.persisted.text(asked, context.viewer.client)
-        context.prepared = await self.documents.prepare(text, suggest=context.open_schema)
+        caller = (context.viewer.client, context.viewer.customer_email)
+        context.prepared = await self.documents.prepare(text, suggest=context.open_schema, caller=caller)
         if context.prepared.introspects and not may_know_the_schema(context.viewer):
             raise RequestError.of(f"this token lacks the scope {INTROSPECTION}", "FORBIDDEN", status=403)
         operation = context.prepared.operation(asked.operation_name)

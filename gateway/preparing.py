@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +29,7 @@ from execution.extension import Operations
 from gateway.limits import Costs, check_document, check_variables, exceeded
 from gateway.protocol import RequestError
 from gateway.settings import Limits
+from gateway.turns import NoRoom, Turns
 from gateway.validating import mistakes_in
 
 #: How much is kept: documents, and their characters. A parsed character takes up to 250 bytes.
@@ -38,7 +39,10 @@ _MOST_KEPT_SIZE: Final = 250_000
 _AT_ONCE: Final = 3.0
 #: Of the time after that, the share that new documents may take.
 _SHARE: Final = 0.12
-_MOST_WAITING: Final = 64
+_MOST_COMPILING: Final = 64
+
+#: Stands in the turns where else a caller does.
+_COMPILING: Final = object()
 
 _SUGGESTION: Final = re.compile(r"\s*Did you mean [^?]*\?")
 #: What tells of the schema itself; a router reads the second one.
@@ -85,8 +89,7 @@ class Documents:
         self._compiling: dict[str, asyncio.Task[None]] = {}
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._size = 0
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turns = Turns()
         self._left = _AT_ONCE
         self._left_at = 0.0
         self._free_at = 0.0
@@ -108,46 +111,47 @@ class Documents:
             with suppress(RequestError):
                 self._ready(self.prepare_now(text, suggest=False))
 
-    async def prepare(self, text: str, *, suggest: bool) -> Prepared:
+    async def prepare(self, text: str, *, suggest: bool, caller: Hashable = None) -> Prepared:
         """The document behind a text. `suggest`: a mistaken caller is helped with the words of the schema.
 
-        New documents wait for each other and leave most of the time to those that are known already, so that nobody
-        can make everybody wait by sending ever new ones.
+        New documents wait for each other, those of one `caller` behind those of the others, and leave most of the time
+        to those that are known already, so that nobody can make everybody wait by sending ever new ones.
 
         Raises:
             RequestError: a limit is exceeded, or the document is not valid; one error for each mistake. Or too many
                 new documents wait (503).
         """
         if (found := self._kept.get(text)) is None:
-            if self._waiting >= _MOST_WAITING:
-                raise RequestError.of("too many new documents are being read; try again", "UNAVAILABLE", status=503)
-            self._waiting += 1
             try:
-                async with self._paced():
-                    return self.prepare_now(text, suggest=suggest)
-            finally:
-                self._waiting -= 1
-        if not self._is_ready(found) and text not in self._compiling and len(self._compiling) < _MOST_WAITING:
+                async with self._turns.turn(caller, len(text)):
+                    if text not in self._kept:  # or another has asked for it meanwhile
+                        async with self._paced():
+                            return self.prepare_now(text, suggest=suggest)
+            except NoRoom as error:
+                raise RequestError.of(str(error), "UNAVAILABLE", status=503) from None
+            return self.prepare_now(text, suggest=suggest)
+        if not self._is_ready(found) and text not in self._compiling and len(self._compiling) < _MOST_COMPILING:
             self._compiling[text] = asyncio.create_task(self._compile(found))
         return self.prepare_now(text, suggest=suggest)
 
     @asynccontextmanager
     async def _paced(self) -> AsyncIterator[None]:
-        """One at a time, and with rests."""
-        async with self._turn:
-            await asyncio.sleep(self._rest())
-            began = time.perf_counter()
-            try:
-                yield
-            finally:
-                now = time.perf_counter()
-                self._left -= now - began
-                self._free_at = now + (now - began)
+        """With a rest before it."""
+        await asyncio.sleep(self._rest())
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            now = time.perf_counter()
+            self._left -= now - began
+            self._free_at = now + (now - began)
 
     async def _compile(self, prepared: Prepared) -> None:
         try:
-            async with self._paced():
+            async with self._turns.turn(_COMPILING, 0), self._paced():
                 self._ready(prepared)
+        except NoRoom:
+            pass  # whoever asks for it once more will try again
         finally:
             del self._compiling[prepared.text]
 
@@ -220,13 +224,15 @@ class Documents:
             raise RequestError([self._syntax(error)]) from None
         try:
             check_document(document, limits)
+            mistakes = mistakes_in(self.schema, document, limits.errors)
         except GraphQLError as error:
             raise RequestError([error]) from None
-        if mistakes := mistakes_in(self.schema, document, limits.errors):
+        finally:
+            _forget_tokens(document)
+        if mistakes:
             for mistake in mistakes:
                 mistake.extensions = mistake.extensions or {"code": "INVALID_INPUT"}
             raise RequestError(mistakes)
-        _forget_tokens(document)
         operations = {
             one.name.value if one.name else None: one
             for one in document.definitions
@@ -251,7 +257,10 @@ class Documents:
 
 
 def _forget_tokens(document: DocumentNode) -> None:
-    """Tokens know their neighbours, in both directions, and nobody asks them any more: places are in the nodes."""
+    """Tokens know their neighbours, in both directions, and nobody asks them any more: places are in the nodes.
+
+    Else all of a document that is refused would stay until garbage is looked for.
+    """
     token = document.loc.start_token if document.loc else None
     while token is not None:
         following = token.next

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -407,6 +408,28 @@ async def test_a_client_and_a_customer_are_told_when_to_come_back(tmp_path: Path
             metrics = await response.text()
         assert 'aftersale_refusals_total{limit="customer"} 1.0' in metrics
         assert "ada" not in metrics
+
+
+async def test_what_is_no_request_is_counted_and_of_a_stranger_no_body_is_read(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, rates=Rates(client_per_minute=3)) as gateway:
+
+        async def status(body: bytes, token: str) -> int:
+            headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+            async with gateway.session.post(f"{gateway.url}/graphql", data=body, headers=headers) as response:
+                return response.status
+
+        assert [await status(b"{", BOT_KEY) for _ in range(4)] == [400, 400, 400, 429]
+        assert await status(b"x" * 300_000, "nobody") == 401
+
+        async def never() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.sleep(60)
+            yield b"}"
+
+        headers = {"content-type": "application/json", "authorization": "Bearer nobody"}
+        async with asyncio.timeout(5):
+            async with gateway.session.post(f"{gateway.url}/graphql", data=never(), headers=headers) as response:
+                assert response.status == 401
 
 
 async def test_counts_go_on_in_the_process_where_redis_does_not_answer() -> None:

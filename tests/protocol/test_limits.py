@@ -279,12 +279,35 @@ async def test_new_documents_do_not_hold_up_known_ones(development: Gateway) -> 
 async def test_more_new_documents_than_can_wait_are_told_to_come_back(development: Gateway) -> None:
     first = asyncio.create_task(post(development, heavy(1_000)))
     await asyncio.sleep(0.02)
-    light = [f"query Light{n} {{ viewer {{ assurance }} }}" for n in range(90)]
+    light = [f"query Light{n} {{ viewer {{ assurance }} }}" + "#" * 60_000 for n in range(90)]
     answers = [await first, *await asyncio.gather(*(post(development, text) for text in light))]
     told = [answer for answer in answers if answer.status == 503]
     assert told
     assert {answer.code for answer in told} == {"UNAVAILABLE"}
-    assert sum("data" in answer.body for answer in answers) >= 64
+    assert {answer.error["message"] for answer in told} == {
+        "too many new documents of this caller are being read; try again"
+    }
+    assert sum("data" in answer.body for answer in answers) >= 33  # two million characters
+
+
+async def test_who_sends_ever_new_documents_does_not_hold_up_the_new_ones_of_others(development: Gateway) -> None:
+    attack = [asyncio.create_task(post(development, heavy(2_000 + n), BOT)) for n in range(60)]
+    await asyncio.sleep(0.3)
+    for n in range(3):
+        answer = await post(development, f"query Mine{n} {{ viewer {{ assurance }} }}")
+        assert answer.body["data"] == {"viewer": {"assurance": "STAFF"}}
+    done = sum(one.done() for one in attack)
+    assert done < 30, "mine waited behind theirs"
+    answers = await asyncio.gather(*attack)
+    assert all("data" in one.body for one in answers)
+
+
+async def test_one_document_that_many_ask_for_at_once_is_read_once(development: Gateway) -> None:
+    text = heavy(3_000)
+    began = time.perf_counter()
+    answers = await asyncio.gather(*(post(development, text) for _ in range(60)))
+    assert all("data" in one.body for one in answers)
+    assert time.perf_counter() - began < 5  # each with its own rest would take longer by far
 
 
 async def test_every_list_of_objects_has_a_size() -> None:
