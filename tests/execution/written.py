@@ -21,8 +21,12 @@ from graphql import (
     is_leaf_type,
     is_required_argument,
     is_required_input_field,
+    parse_type,
+    type_from_ast,
 )
 
+#: Variables that decide what is included.
+CONDITIONS = ("yes", "no", "maybe")
 #: A literal for a scalar by its name.
 Literal = Callable[[random.Random, str], str]
 
@@ -50,6 +54,17 @@ class Writer:
         )
         text = f"{kind} It{f'({declared})' if declared else ''} {body}\n" + "\n".join(self.fragments)
         return text, self.values
+
+    def other_values(self) -> dict[str, Any]:
+        """Other values for the variables, but for those that decide what is included."""
+        found: dict[str, Any] = {}
+        for name, (declared, default) in self.variables.items():
+            if name in CONDITIONS:
+                if name in self.values:
+                    found[name] = self.values[name]
+            elif declared.endswith("!") or default is None or self.dice.randrange(3):
+                found[name] = self.plain(type_from_ast(self.schema, parse_type(declared)))
+        return found
 
     # ------------------------------------------------------------------ selections
     def selections(self, kind: Any, depth: int) -> str:

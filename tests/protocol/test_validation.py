@@ -139,6 +139,8 @@ def test_what_is_wrong_is_told_as_graphql_core_tells_it(seed: int) -> None:
 
 
 def test_enough_of_them_were_right_and_wrong_in_many_ways() -> None:
+    if not SEEN:
+        pytest.skip("the property above was not tried")
     assert SEEN["right"] > 300
     assert SEEN["wrong"] > 800
     assert len([words for words in SEEN if words.startswith("?")]) > 40
