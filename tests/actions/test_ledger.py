@@ -112,12 +112,25 @@ def test_only_legal_moves_are_ever_stored(address: str, path: list[ActionState])
     asyncio.run(walk())
 
 
-@pytest.mark.parametrize("before", sorted(FIRST, key=lambda state: state.value))
+def way_to(state: ActionState) -> list[ActionState]:
+    """The shortest legal way on which an action comes to a state."""
+    ways = [[first] for first in sorted(FIRST, key=lambda one: one.value)]
+    while True:
+        for way in ways:
+            if way[-1] is state:
+                return way
+        ways = [[*way, after] for way in ways for after in sorted(EDGES[way[-1]], key=lambda one: one.value)]
+
+
+@pytest.mark.parametrize("before", ActionState, ids=lambda state: state.value)
 async def test_the_database_itself_refuses_what_is_not_legal(ledger: Ledger, before: ActionState) -> None:
-    new = record(before)
+    first, *others = way_to(before)
+    new = record(first)
     await put(ledger, new)
+    for after in others:
+        new = await ledger.move(new, after, at=NOW, by="")
     for after in ActionState:
-        if after in EDGES[before] or after is before:
+        if after in EDGES[before]:
             continue
         with pytest.raises(IntegrityError, match="no action makes this move"):
             async with ledger.writing() as connection:
@@ -128,6 +141,26 @@ async def test_the_database_itself_refuses_what_is_not_legal(ledger: Ledger, bef
     found = await ledger.by_id(new.id)
     assert found is not None
     assert found.state is before
+
+
+@pytest.mark.parametrize("before", ActionState, ids=lambda state: state.value)
+async def test_the_database_itself_lets_every_legal_move_through(ledger: Ledger, before: ActionState) -> None:
+    for number, after in enumerate(sorted(EDGES[before], key=lambda one: one.value)):
+        first, *others = way_to(before)
+        new = record(first, f"Order:shop:{number}")
+        await put(ledger, new)
+        for step in (*others, after):
+            new = await ledger.move(new, step, at=NOW, by="")
+        assert [step for _, step, _ in await ledger.path(new.id)] == [*way_to(before), after]
+
+
+async def test_no_action_can_be_taken_out_of_the_ledger(ledger: Ledger) -> None:
+    new = record()
+    await put(ledger, new)
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        async with ledger.writing() as connection:
+            await connection.execute(text("DELETE FROM actions"))
+    assert await ledger.by_id(new.id) == new
 
 
 @pytest.mark.parametrize("state", sorted(set(ActionState) - FIRST, key=lambda state: state.value))
