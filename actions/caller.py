@@ -41,9 +41,14 @@ class Caller:
     def faces(self, privacy: Privacy) -> frozenset[str]:
         """Keyed hashes of everybody this caller is or speaks for: who asked may not approve under another name."""
         viewer = self.viewer
-        named = [f"client {viewer.client}"]
+        faces = {privacy.hash("asker", f"client {viewer.client}")}
         for address in (viewer.person, viewer.actor.on_behalf_of, viewer.customer_email):
             email = email_or_none(address) if address else None
             if email is not None:
-                named.append(f"person {email}")
-        return frozenset(privacy.hash("asker", name) for name in named)
+                faces.add(face_of(email, privacy))
+        return frozenset(faces)
+
+
+def face_of(email: Email, privacy: Privacy) -> str:
+    """How a person behind an asking is kept, to be known again and not to be named."""
+    return privacy.hash("asker", f"person {email}")

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import structlog
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select, update
 
+from actions.caller import face_of
 from actions.effects import trace_of
 from actions.ledger import COUNTED_FOR, Ledger, Record
 from actions.privacy import Privacy, Unsealable
@@ -240,6 +241,7 @@ class _Forgetting:
         self._privacy = privacy
         self._email = email
         self._hash = privacy.hash("customer", email)
+        self._face = face_of(email, privacy)
         self._now = now
         self._progress = progress
         self._known: dict[str, bool | None] = {}
@@ -258,7 +260,8 @@ class _Forgetting:
         self._unfinished = await _count(
             self._ledger, select(func.count()).select_from(actions).where(theirs, ~_is_final())
         )
-        async for page in self._pages(actions, actions.c.id, actions.c.state, actions.c.actor, actions.c.approver):
+        looked_at = (actions.c.id, actions.c.state, actions.c.actor, actions.c.approver, actions.c.askers)
+        async for page in self._pages(actions, *looked_at):
             await self._look_at_actions(page)
         for table in (transitions, held_return_moves):
             async for page in self._pages(table, table.c.id, table.c.by):
@@ -282,6 +285,11 @@ class _Forgetting:
                     .values(approver=None, approval_note=None)
                 )
             self._mentions += changed.rowcount
+        # Who stood behind the asking of what is finished keeps nobody from approving any more.
+        behind = [row.id for row in page if row.state in final and self._face in (row.askers or ())]
+        if behind:
+            async with self._ledger.writing() as connection:
+                await connection.execute(update(actions).where(actions.c.id.in_(behind)).values(askers=None))
 
     async def _bury(self, records: Sequence[Record]) -> None:
         if not records:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -163,24 +163,25 @@ def forget(
 ) -> None:
     """Take one person out of everything that is kept. Money, states and times stay, and every key goes on answering.
 
-    Ends with status 3 while something of theirs is unfinished: forget them again when it has ended.
+    Ends with status 3 while something of theirs is unfinished, or an API key names them: forget them again after that.
     """
     from actions.retention import Forgotten
     from actions.retention import forget as take_out
     from gateway.credentials import Credentials
+    from gateway.keys import Keys
 
     settings = _settings(config)
     address = _address("EMAIL", email)
 
-    async def work(ledger: Ledger) -> Forgotten:
+    async def work(ledger: Ledger) -> tuple[Forgotten, Sequence[str]]:
         with _progress("rows") as told:
             found = await take_out(ledger, _privacy(settings), address, now=datetime.now(UTC), progress=told)
         credentials = Credentials(ledger)
         await credentials.open()
         await credentials.drop_lapsed()
-        return found
+        return found, await Keys(credentials, settings.secret.reveal()).of(address)
 
-    found = _with_ledger(settings, work)
+    found, keys = _with_ledger(settings, work)
     out.print(
         f"forgotten in {found.actions} actions, and as the one who acted in {found.mentions} more rows", highlight=False
     )
@@ -198,6 +199,14 @@ def forget(
             highlight=False,
             soft_wrap=True,
         )
+    for name in keys:
+        err.print(
+            f"[yellow]the API key {escape(name)} names them as the person behind it, whom it keeps from approving; "
+            f"`aftersale key revoke '{escape(name)}'` takes that out[/yellow]",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if found.unfinished or keys:
         raise typer.Exit(3)
 
 

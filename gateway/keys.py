@@ -8,15 +8,16 @@ import re
 import secrets
 import string
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from actions.privacy import Privacy
+from actions.privacy import Privacy, Unsealable
 from gateway.credentials import Credentials, KeyRow, Standing
 from platforms.secrets import SecretText
 from schema.access import known_scopes
-from schema.emails import canonical_email
+from schema.emails import Email, canonical_email
 from schema.vocabulary import AssuranceLevel
 
 PREFIX: Final = "afk_"
@@ -103,6 +104,15 @@ class Keys:
     def person(self, row: KeyRow) -> str:
         """The address of who stands behind a key; empty: nobody is named. Raises `Unsealable`: by another secret."""
         return self._privacy.unseal(row.person or "")
+
+    async def of(self, person: Email) -> Sequence[str]:
+        """The names of the live keys behind which a person stands."""
+        names = []
+        for row in await self.list():
+            with suppress(Unsealable):
+                if row.revoked_at is None and self.person(row) == person:
+                    names.append(row.name)
+        return names
 
     def find(self, token: str, standing: Standing) -> KeyRow | None:
         """The live key that a token is."""

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from actions.caller import Caller
 from actions.ledger import Ledger, Record
 from actions.privacy import Privacy
 from actions.recorded import decision_of, recorded_lines
 from actions.retention import Forgotten, Retention, forget, retain
 from actions.shaping import actor_of, seal_actor
 from actions.tables import held_return_lines, held_return_moves, held_returns, pauses
-from schema.actions import Actor
+from schema.actions import Actor, Viewer
 from schema.emails import Email, canonical_email
-from schema.vocabulary import ActionKind, ActionState, ActorKind, ConflictKind, Verdict
+from schema.vocabulary import ActionKind, ActionState, ActorKind, AssuranceLevel, ConflictKind, Verdict
 from tests.actions.shop import World, always, customer, everything, returning
 from tests.actions.test_ledger import NOW, put, record
 
@@ -305,6 +306,22 @@ async def test_a_person_of_the_staff_is_forgotten_as_the_one_who_agreed(ledger: 
     left = await refetched(ledger, old)
     assert left == replace(old, approver=None, approval_note=None)
     assert [step.by for step in (await ledger.steps([old.id]))[old.id]] == [sealed(BOT, ADA), "", sealed(BOT)]
+
+
+async def test_who_stood_behind_a_bot_is_forgotten_as_that_too(ledger: Ledger) -> None:
+    """Sam is named by a hash alone, among those who may not approve what their bot asks for."""
+    sam = Caller.of(Viewer(actor=BOT, assurance=AssuranceLevel.VERIFIED, client="bot", person=SAM), NOW, "en")
+    askers = sorted(sam.faces(PRIVACY))
+    old = await ended(ledger, 1, of=CLEO, askers=askers)
+    waiting = replace(record(ActionState.AWAITING_APPROVAL, "Order:shop:2", "k2"), askers=askers)
+    await put(ledger, waiting)
+    await forget(ledger, PRIVACY, SAM, now=NOW)
+    assert (await refetched(ledger, old)).askers is None
+    assert (await refetched(ledger, waiting)).askers == askers, "it still keeps Sam from approving it"
+    await ledger.move(waiting, ActionState.EXPIRED, at=NOW, by="")
+    await forget(ledger, PRIVACY, SAM, now=NOW)
+    kept = await everything(ledger)
+    assert [face for face in askers if face in kept] == []
 
 
 async def test_names_that_another_secret_sealed_are_counted_and_left(ledger: Ledger) -> None:

@@ -23,9 +23,10 @@ from actions.privacy import Privacy
 from actions.shaping import seal_actor
 from gateway.cli import app
 from gateway.credentials import Credentials, ended_sessions, proofs
+from gateway.keys import Keys
 from schema.actions import Actor
 from schema.emails import canonical_email
-from schema.vocabulary import ActionKind, ActionState, ActorKind
+from schema.vocabulary import ActionKind, ActionState, ActorKind, AssuranceLevel
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
@@ -242,6 +243,31 @@ def test_a_person_is_forgotten_and_what_is_unfinished_is_told(run: Run, three: l
             return [*(await connection.execute(select(proofs.c.session))).scalars(), sessions]
 
     assert with_database(settings, kept) == ["new", 0]
+
+
+def test_a_key_behind_which_a_person_stands_is_told_of_until_it_is_revoked(run: Run, settings: Path) -> None:
+    async def made(ledger: Ledger) -> Keys:
+        keys = Keys(Credentials(ledger), SECRET)
+        await keys.credentials.open()
+        return keys
+
+    async def key(ledger: Ledger) -> None:
+        keys = await made(ledger)
+        for name, person in (("sams bot", "sam@example.com"), ("another", "kim@example.com"), ("nobodys", None)):
+            await keys.create(name, ["orders:read"], AssuranceLevel.CLAIMED, person=person)
+
+    async def revoke(ledger: Ledger) -> None:
+        await (await made(ledger)).revoke("sams bot")
+
+    with_database(settings, key)
+    ran = run("forget", "Sam@example.com")
+    assert ran.exit_code == 3
+    assert "the API key sams bot names them" in ran.stderr
+    assert "aftersale key revoke 'sams bot'" in ran.stderr
+    assert "another" not in ran.stderr
+    with_database(settings, revoke)
+    ran = run("forget", "Sam@example.com")
+    assert (ran.exit_code, ran.stderr) == (0, "")
 
 
 def test_what_is_old_becomes_a_tombstone(run: Run, three: list[Record], settings: Path) -> None:
