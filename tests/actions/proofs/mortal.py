@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,10 +23,12 @@ from actions.effects import Patience
 from actions.ledger import Ledger
 from actions.recovery import Recovery
 from platforms.base import Done, Outcome, PauseSubscription, Request, ReturnOrder
+from policies.guard import ACTION_SCOPE
 from schema.inputs import ResumeSubscriptionInput
 from schema.parts import SubscriptionParts
 from schema.vocabulary import ActionKind
 from tests.actions.shop import (
+    LEE,
     STAFF,
     SUBSCRIPTION,
     BareAdapter,
@@ -61,6 +63,7 @@ class KeepsNothing(BareAdapter):
 
 ADAPTERS = {"tiny": ShopAdapter, "bare": KeepsNothing}
 KEY = "the key"
+CONFIRMER = replace(STAFF, scopes=list(ACTION_SCOPE.values()))
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Life:
     address: str
     url: str
     adapter: str
-    #: The kind of action it asks for; empty: it takes up what another left.
+    #: The kind of action it asks for; empty: it takes up what another left, or does what is next.
     kind: str
     #: The step at which it is sent the signal; 0: none.
     at: int
@@ -80,6 +83,9 @@ class Life:
     lease: float = 3.0
     #: Seconds that its clock is ahead.
     ahead: float = 0.0
+    #: The id of a waiting action that somebody agrees to; and the token of a preview that somebody confirms.
+    approves: str = ""
+    confirms: str = ""
 
 
 def asked(kind: ActionKind, clock: Clock) -> Any:
@@ -165,6 +171,10 @@ async def live(life: Life) -> int:
     if life.kind:
         kind = ActionKind(life.kind)
         await desk.of(STAFF, clock()).ask(kind, asked(kind, clock), KEY)
+    elif life.approves:
+        await desk.of(LEE, clock()).approve(life.approves, None)
+    elif life.confirms:
+        await desk.of(CONFIRMER, clock()).confirm(life.confirms)
     else:
         for _ in range(3):
             await Recovery(desk).sweep()

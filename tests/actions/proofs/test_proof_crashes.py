@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from actions.desk import ActionDesk
-from schema.vocabulary import ActionKind, ActionState
+from actions.ledger import Listing
+from schema.vocabulary import ActionKind, ActionState, Verdict
 from tests.actions.conftest import Blank
-from tests.actions.proofs.mortal import ADAPTERS, KEY, Nursery, asked
-from tests.actions.shop import PATIENCE, Street, World, world
+from tests.actions.proofs.mortal import ADAPTERS, CONFIRMER, KEY, Nursery, asked
+from tests.actions.shop import LEE, PATIENCE, Street, World, always, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,7 +51,9 @@ def begun(shop: World, adapter: str, kind: ActionKind, **more: Any) -> dict[str,
     return {"address": shop.address, "url": shop.url, "adapter": adapter, "kind": kind.value} | more
 
 
-async def concluded(shop: World, desk: ActionDesk, kind: ActionKind, *, calls: int = 1) -> None:
+async def concluded(
+    shop: World, desk: ActionDesk, kind: ActionKind, *, calls: int = 1, first: ActionState = ActionState.RUNNING
+) -> None:
     """After whatever happened a gateway that stays brings it to its end, and the key answers: done, once."""
     for _ in range(5):
         await shop.sweep(desk, PATIENCE.lease + 1)
@@ -63,7 +66,7 @@ async def concluded(shop: World, desk: ActionDesk, kind: ActionKind, *, calls: i
     assert sum(Decimal(one["amount"]) for one in shop.shop.orders["1"]["refunds"]) == PAID.get(kind, 0)
     assert answer.action.id == (await shop.at(desk).ask(kind, asked(kind, shop.clock), KEY)).action.id
     path = [after for _, after, _ in await desk.ledger.path(answer.action.recorded.id)]
-    assert path[0] is ActionState.RUNNING
+    assert path[0] is first
     assert path.count(ActionState.SUCCEEDED) == 1
 
 
@@ -97,6 +100,84 @@ async def killed_at_every_step(nursery: Nursery, street: Street, blank: Blank, a
                 assert (await nursery.life(**begun(shop, adapter, kind), at=at))["killed"]
                 calls = 0 if (adapter, kind) == ("bare", ActionKind.RETURN_ORDER) else 1
                 await concluded(shop, await shop.desk(ADAPTERS[adapter]), kind, calls=calls)
+
+
+@pytest.mark.parametrize("kind", MOVES_MONEY)
+async def test_a_gateway_that_is_killed_at_any_step_of_an_approval_leaves_one_effect(
+    nursery: Nursery, street: Street, blank_sqlite: Blank, kind: ActionKind
+) -> None:
+    """Either it still waits and somebody agrees to it once more, or it is done without them."""
+    waited = 0
+    for at in range(1, 40):
+        with blank_sqlite() as address:
+            async with world(street, address) as shop:
+                desk = await shop.desk()
+                desk.decider = always(Verdict.REVIEW)
+                waiting = await shop.at(desk).ask(kind, asked(kind, shop.clock), KEY)
+                assert (waiting.action.state, shop.shop.writes) == (ActionState.AWAITING_APPROVAL, [])
+                desk.decider = shop.rules
+                told = await nursery.life(**begun(shop, "tiny", kind) | {"kind": ""}, at=at, approves=waiting.action.id)
+                if (await shop.at(desk).action(waiting.action.id)).state is ActionState.AWAITING_APPROVAL:
+                    waited += 1
+                    assert (await shop.at(desk, LEE).approve(waiting.action.id, None)).problem is None
+                await concluded(shop, desk, kind, first=ActionState.AWAITING_APPROVAL)
+                if not told["killed"]:
+                    assert at > 8
+                    assert waited == 2, "before the agreement is kept it was not given"
+                    return
+    raise AssertionError("an approval never ends")
+
+
+@pytest.mark.parametrize("kind", MOVES_MONEY)
+async def test_a_gateway_that_is_killed_at_any_step_of_a_confirmation_leaves_one_effect(
+    nursery: Nursery, street: Street, blank_sqlite: Blank, kind: ActionKind
+) -> None:
+    for at in range(1, 40):
+        with blank_sqlite() as address:
+            async with world(street, address) as shop:
+                desk = await shop.desk()
+                token = (await shop.at(desk, CONFIRMER).preview(kind, asked(kind, shop.clock))).token
+                told = await nursery.life(**begun(shop, "tiny", kind) | {"kind": ""}, at=at, confirms=token)
+                for _ in range(5):
+                    await shop.sweep(desk, PATIENCE.lease + 1)
+                answers = [await shop.at(desk, CONFIRMER).confirm(token) for _ in range(2)]
+                assert [(answer.problem, answer.action.state) for answer in answers] == [
+                    (None, ActionState.SUCCEEDED)
+                ] * 2
+                assert len({answer.action.id for answer in answers}) == 1
+                assert len(shop.shop.writes) == 1
+                if not told["killed"]:
+                    assert at > 8
+                    return
+    raise AssertionError("a confirmation never ends")
+
+
+async def test_a_gateway_that_is_killed_around_a_job_of_the_store_leaves_one_effect(
+    nursery: Nursery, street: Street, blank_sqlite: Blank
+) -> None:
+    """As it asks for the job, or as it asks what became of it: nobody begins a second one."""
+    kind = ActionKind.CANCEL_ORDER
+    seen = set()
+    for asks in (True, False):
+        for at in range(1, 40):
+            with blank_sqlite() as address:
+                async with world(street, address) as shop:
+                    shop.shop.cancels_by_job = True
+                    life = begun(shop, "tiny", kind)
+                    told = await nursery.life(**life, at=at if asks else 0)
+                    shop.shop.jobs = dict.fromkeys(shop.shop.jobs, "done")
+                    desk = await shop.desk()
+                    if not asks:
+                        told = await nursery.life(**life | {"kind": ""}, at=at, ahead=1.0)
+                    seen |= {record.state for record in await desk.ledger.newest(Listing(), 10)}
+                    shop.shop.cancels_by_job = False  # where none was begun it is done at once
+                    await concluded(shop, desk, kind)
+                    if not told["killed"]:
+                        assert at > (8 if asks else 4)
+                        break
+        else:
+            raise AssertionError("a job never ends")
+    assert seen >= {ActionState.RUNNING, ActionState.PENDING, ActionState.SUCCEEDED}
 
 
 @pytest.mark.parametrize("kind", MOVES_MONEY)
