@@ -135,7 +135,7 @@ class Approvals:
                 record, ActionState.EXPIRED, at=self._desk.clock(), by=self._desk.effects.by
             )
             self._tell(expired)
-            raise Stop(problems.facts_changed(self._answers.shown(expired)))
+            raise Stop(problems.lapsed(self._answers.shown(expired)))
 
     async def _was_quicker(self, id: str) -> Answer:
         record = await self._record(id)

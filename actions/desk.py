@@ -433,7 +433,7 @@ class ViewerDesk:
         if ticket is None:
             self._may_be_asked_directly(platform)
         elif ticket.expires_at <= self._desk.clock():
-            raise Stop(problems.facts_changed())
+            raise Stop(problems.token_expired())
         check_until(asking, self._today(platform), needed=platform.pause_needs_until)
         for reading in range(_READINGS):
             if reading:

@@ -141,6 +141,16 @@ def facts_changed(action: Action | None = None) -> Conflict:
     )
 
 
+def token_expired() -> Conflict:
+    """The cure is that of facts that have changed: look again."""
+    return Conflict(
+        message="The token has expired: what a preview showed holds for 10 minutes. Nothing was done; preview it again.",
+        customer_message="This was shown too long ago. Please look again.",
+        retryable=False,
+        kind=ConflictKind.FACTS_CHANGED,
+    )
+
+
 def already_done(message: str, action: Action | None) -> Conflict:
     return Conflict(
         message=message,
@@ -193,13 +203,14 @@ def approval_required(decision: Decision, role: str, expires_at: datetime) -> Ap
     )
 
 
-def lapsed() -> Problem:
+def lapsed(action: Action | None = None) -> Conflict:
     """A request that waited for approval beyond its time."""
     return Conflict(
         message="Nobody agreed in time; the request has expired. Ask again with a new key.",
         customer_message="This request has expired. Please ask again.",
         retryable=False,
         kind=ConflictKind.FACTS_CHANGED,
+        action=action,
     )
 
 

@@ -283,6 +283,7 @@ async def test_what_expired_cannot_be_agreed_to(shop: World) -> None:
     answer = await shop.at(desk, LEE).approve(id, None)
     assert kind_of(answer) is ConflictKind.FACTS_CHANGED
     assert answer.problem.action.state is ActionState.EXPIRED
+    assert "Nobody agreed in time" in answer.problem.message
     assert shop.shop.writes == []
 
 

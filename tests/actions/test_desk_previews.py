@@ -72,6 +72,7 @@ async def test_an_expired_token_does_nothing(shop: World) -> None:
     shop.clock.advance(601)
     answer = await shop.at(desk, scoped(ADA)).confirm(token)
     assert kind_of(answer) is ConflictKind.FACTS_CHANGED
+    assert "The token has expired" in answer.problem.message
     assert shop.shop.writes == []
 
 

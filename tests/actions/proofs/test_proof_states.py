@@ -223,8 +223,9 @@ class Story(RuleBasedStateMachine):
             assert answer.replayed == (before is not None)
             assert before is None or answer.action.recorded.id == before.id
             self.told[key] = answer.action.recorded.id
-        else:
-            assert before is None or answer is None, "the key does not answer"
+        elif answer is not None:
+            # On a machine that stood still for so long, the time of a request may be up before anything is looked at.
+            assert before is None or answer.problem.retryable, "the key does not answer"
         return answer
 
     async def _broken_by(self, work: Coroutine[Any, Any, Any], desk: int, fault: str) -> Any:
@@ -337,6 +338,9 @@ class Story(RuleBasedStateMachine):
             for answer in answers:
                 assert isinstance(answer, Answer)
                 assert answer.action is not None or answer.problem is not None
+            for key, id in self.told.items():
+                record = await self.ledger.by_id(id)
+                assert record is not None, f"{key} was answered with an action that is gone"
         finally:
             for desk in self.desks:
                 await desk.finish()
