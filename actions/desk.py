@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,12 +15,14 @@ from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from actions import problems
 from actions.answers import Answer, Answers
 from actions.approval import Approvals
 from actions.asking import Asking, Invalid, asking_again, check, check_key, check_until
 from actions.caller import Caller
+from actions.databases import LedgerUnreachable
 from actions.effects import Effects, Observer, Patience, trace_of
 from actions.facts import FactReader, Facts, paid_here
 from actions.held import Held
@@ -66,6 +68,8 @@ __all__ = ["ActionDesk", "Answer", "Decider", "MalformedCursor", "ViewerDesk"]
 
 _log = structlog.get_logger("actions.desk")
 
+#: What a ledger that cannot be used raises.
+_LEDGER_FAILS = (SQLAlchemyError, LedgerUnreachable)
 #: How often facts are read again when their target moves meanwhile.
 _READINGS = 3
 #: Seconds between two looks at a row that another gateway works on.
@@ -244,6 +248,11 @@ class ViewerDesk:
 
         `parts`: what of the order the answer's order carries beside the facts of a decision.
         """
+        return await _answered(self._ask(kind, asked, key, min_assurance, parts))
+
+    async def _ask(
+        self, kind: ActionKind, asked: Any, key: str | None, min_assurance: AssuranceLevel | None, parts: OrderParts
+    ) -> Answer:
         until = asyncio.get_running_loop().time() + self._desk.request_seconds
         store = ""
         try:
@@ -264,6 +273,13 @@ class ViewerDesk:
 
     async def preview(self, kind: ActionKind, asked: Any) -> Preview:
         """The same decision and quote as `ask` would come to now, without doing anything, and a token to do it with."""
+        try:
+            return await self._preview(kind, asked)
+        except _LEDGER_FAILS as error:
+            _log_failed(error)
+            return Preview(summary="", problem=problems.ledger_unread())
+
+    async def _preview(self, kind: ActionKind, asked: Any) -> Preview:
         store, summed_up = "", ""
         try:
             asking = check(kind, asked, is_staff=self._caller.is_staff, stores=self._desk.platforms, in_preview=True)
@@ -302,6 +318,9 @@ class ViewerDesk:
         Raises:
             Forbidden: the caller's scopes do not reach the action inside.
         """
+        return await _answered(self._confirm(token, parts))
+
+    async def _confirm(self, token: str, parts: OrderParts) -> Answer:
         until = asyncio.get_running_loop().time() + self._desk.request_seconds
         kind, store = None, ""
         try:
@@ -551,19 +570,23 @@ class ViewerDesk:
 
     async def approve(self, id: str, note: str | None) -> Answer:
         """Agree to a waiting action: it is decided again on fresh facts, and done under its first key."""
-        return await self._approvals.approve(id, note)
+        return await _answered(self._approvals.approve(id, note))
 
     async def reject(self, id: str, note: str) -> Answer:
         """Turn a waiting action down."""
-        return await self._approvals.reject(id, note)
+        return await _answered(self._approvals.reject(id, note))
 
     async def resolve(self, id: str, outcome: ActionOutcome, note: str) -> Answer:
         """Say what came of an action whose outcome the gateway could not find out."""
-        return await self._approvals.resolve(id, outcome, note)
+        return await _answered(self._approvals.resolve(id, outcome, note))
 
     async def move_return(self, id: str, step: HeldReturnStep) -> tuple[Return | None, Problem | None]:
         """Let a return that is held here move on: the return as it stands now, or why it does not."""
-        return await self._approvals.move_return(id, step)
+        try:
+            return await self._approvals.move_return(id, step)
+        except _LEDGER_FAILS as error:
+            _log_failed(error)
+            return None, problems.ledger_fails()
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -586,6 +609,19 @@ class ViewerDesk:
     async def history(self, emails: Sequence[Email]) -> Mapping[Email, History]:
         """Each customer's counters over the 90 days before this request, for eligibility."""
         return await self._desk.history(emails, self._caller.now)
+
+
+async def _answered(work: Awaitable[Answer]) -> Answer:
+    """What comes of it, also where the ledger fails: whoever asked must know that asking again is safe."""
+    try:
+        return await work
+    except _LEDGER_FAILS as error:
+        _log_failed(error)
+        return Answer(problem=problems.ledger_fails())
+
+
+def _log_failed(error: BaseException) -> None:
+    _log.error("the ledger failed in the middle of a request", trace=trace_of(error))
 
 
 def _asking_of(ticket: Ticket) -> Asking:

@@ -144,7 +144,7 @@ def facts_changed(action: Action | None = None) -> Conflict:
 def token_expired() -> Conflict:
     """The cure is that of facts that have changed: look again."""
     return Conflict(
-        message="The token has expired: what a preview showed holds for 10 minutes. Nothing was done; preview it again.",
+        message="The token has expired: a preview holds for 10 minutes. Nothing was done; preview it again.",
         customer_message="This was shown too long ago. Please look again.",
         retryable=False,
         kind=ConflictKind.FACTS_CHANGED,
@@ -220,6 +220,25 @@ def outcome_unknown(reconcile_by: datetime | None) -> OutcomeUnknown:
         customer_message=_UNKNOWN,
         retryable=False,
         reconcile_by=reconcile_by,
+    )
+
+
+def ledger_fails() -> OutcomeUnknown:
+    """The gateway's own book cannot be written or read; what was written before that stands."""
+    return OutcomeUnknown(
+        message="The gateway's ledger cannot be used at present, so it is not known whether this was taken down. Ask "
+        "again with the same key or token: nothing is done twice.",
+        customer_message="We cannot tell right now whether this went through. Please try again in a moment.",
+        retryable=True,
+    )
+
+
+def ledger_unread() -> PlatformUnavailable:
+    """The gateway's own book cannot be read, and nothing was to be written."""
+    return PlatformUnavailable(
+        message="The gateway's ledger cannot be used at present; nothing was done.",
+        customer_message=_UNAVAILABLE,
+        retryable=True,
     )
 
 

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actions.lease import Lease, LeaseLost, take
-from actions.ledger import LostRace
+from actions.ledger import Ledger, LostRace, Record
 from actions.recovery import Recovery
 from platforms.base import CancelOrder, Done, Outcome, Request, ReturnOrder
 from platforms.errors import OutcomeUnknown, Refused
 from platforms.transport import background
+from policies.guard import ACTION_SCOPE
+from schema.actions import Viewer
 from schema.problems import Conflict
-from schema.vocabulary import ActionKind, ActionState, ProblemCode
-from tests.actions.shop import PATIENCE, BareAdapter, ShopAdapter, World, cancelling, ending, pausing, returning
+from schema.vocabulary import ActionKind, ActionOutcome, ActionState, ProblemCode
+from tests.actions.shop import PATIENCE, STAFF, BareAdapter, ShopAdapter, World, cancelling, ending, pausing, returning
 
 CANCEL, RETURN = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER
 RUNNING, UNKNOWN, PENDING = ActionState.RUNNING, ActionState.UNKNOWN, ActionState.PENDING
 SUCCEEDED, FAILED = ActionState.SUCCEEDED, ActionState.FAILED
+
+
+def scoped() -> Viewer:
+    """Somebody of the staff who may do anything."""
+    return replace(STAFF, scopes=list(ACTION_SCOPE.values()))
 
 
 async def path(shop: World, desk: Any, answer: Any) -> list[ActionState]:
@@ -302,6 +312,70 @@ async def test_an_adapter_that_breaks_in_the_middle_of_a_write_leaves_it_unknown
     assert answer.action.state is UNKNOWN
     await shop.sweep(desk)
     assert await path(shop, desk, answer) == [RUNNING, UNKNOWN, SUCCEEDED]
+    assert len(shop.shop.writes) == 1
+
+
+async def test_who_asks_while_the_ledger_fails_hears_that_asking_again_is_safe(shop: World) -> None:
+    desk = await shop.desk()
+    sound = desk.ledger
+    waiting = await shop.at(desk).preview(CANCEL, cancelling())
+    desk.ledger = Ledger("/nowhere/at/all.db")
+    at = shop.at(desk, scoped())
+    for answer in (
+        await at.ask(CANCEL, cancelling(), "k1"),
+        await at.confirm(waiting.token or ""),
+        await at.approve("Action:00000000-0000-4000-8000-000000000000", None),
+        await at.reject("Action:00000000-0000-4000-8000-000000000000", "No."),
+        await at.resolve("Action:00000000-0000-4000-8000-000000000000", ActionOutcome.HAPPENED, "Seen."),
+    ):
+        assert (answer.problem.code, answer.problem.retryable) == (ProblemCode.OUTCOME_UNKNOWN, True)
+        assert "nothing is done twice" in answer.problem.message
+    preview = await at.preview(CANCEL, cancelling())
+    assert (preview.problem.code, preview.token) == (ProblemCode.PLATFORM_UNAVAILABLE, None)
+    assert shop.shop.writes == []
+    desk.ledger = sound
+    assert (await shop.at(desk, scoped()).ask(CANCEL, cancelling(), "k1")).action.state is SUCCEEDED
+    assert len(shop.shop.writes) == 1
+
+
+class Breaks(Ledger):
+    """Is gone from the moment at which an action's end is to be written."""
+
+    gone = False
+
+    async def move(self, record: Record, after: ActionState, **values: Any) -> Record:
+        self.gone |= after is SUCCEEDED
+        return await super().move(record, after, **values)
+
+    @asynccontextmanager
+    async def writing(self, *names: str) -> AsyncIterator[AsyncConnection]:
+        async with super().writing(*names) as connection:
+            if self.gone:
+                await connection.execute(text("SELECT * FROM nowhere"))
+            yield connection
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncConnection]:
+        async with super().looking() as connection:
+            if self.gone:
+                await connection.execute(text("SELECT * FROM nowhere"))
+            yield connection
+
+
+async def test_a_ledger_that_fails_as_the_end_is_to_be_written_costs_no_second_effect(shop: World) -> None:
+    desk = await shop.desk()
+    sound = desk.ledger
+    broken = Breaks(shop.address)
+    await broken.open()
+    desk.ledger = desk.effects.ledger = broken
+    answer = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert answer.problem.code is ProblemCode.OUTCOME_UNKNOWN
+    desk.ledger = desk.effects.ledger = sound
+    await broken.close()
+    await shop.sweep(desk, PATIENCE.lease + 1)
+    again = await shop.at(desk).ask(CANCEL, cancelling(), "k1")
+    assert (again.replayed, again.action.state) == (True, SUCCEEDED)
+    assert await path(shop, desk, again) == [RUNNING, UNKNOWN, SUCCEEDED]
     assert len(shop.shop.writes) == 1
 
 
