@@ -129,6 +129,8 @@ class Shop:
         self.generous = False
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.delay = 0.0
+        #: A write waits for as long as this is true.
+        self.holds_writes = False
         #: A write has arrived.
         self.arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -164,6 +166,8 @@ class Shop:
         self._loop.call_soon_threadsafe(self.arrived.set)
         if self.delay:
             await asyncio.sleep(self.delay)
+        while self.holds_writes:  # noqa: ASYNC110 - set from another thread
+            await asyncio.sleep(0.01)
         if verb == "refund" and not self.generous and Decimal(body["amount"]) > Decimal(self.orders[id]["left"]):
             return JSONResponse({"error": "more than is left"}, status_code=422)
         if self.refuses:

@@ -14,7 +14,7 @@ from actions.ledger import Busy, Ledger, LostRace, Moved, Record, Recorded, Same
 from policies.asked import History
 from schema.problems import Conflict
 from schema.vocabulary import ActionKind, ActionState
-from tests.actions.shop import World, cancelling, returning
+from tests.actions.shop import PATIENCE, World, cancelling, returning
 from tests.actions.test_ledger import NOW, put, record
 
 CANCEL, RETURN = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER
@@ -147,13 +147,20 @@ async def test_a_waiting_action_that_lapses_is_ended_once_whoever_notices(ledger
 
 
 async def test_two_gateways_asked_at_once_for_different_things_on_an_order_do_one(shop: World) -> None:
-    desks = [await shop.desk(), await shop.desk()]
-    shop.shop.delay = 0.2
+    patience = replace(PATIENCE, lease=60.0)
+    desks = [await shop.desk(patience=patience, request_seconds=30.0, whole=30.0) for _ in range(2)]
+    shop.shop.holds_writes = True
     asked = [
         shop.at(desks[number % 2]).ask(*(RETURN, returning()) if number % 3 else (CANCEL, cancelling()), f"k{number}")
         for number in range(10)
     ]
-    answers = await asyncio.gather(*asked)
+    tasks = [asyncio.create_task(one) for one in asked]
+    left = set(tasks)
+    while len(left) > 1:  # all but the one whose call waits at the shop
+        _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+    assert shop.shop.writes == []
+    shop.shop.holds_writes = False
+    answers = await asyncio.gather(*tasks)
     done = [one for one in answers if one.action is not None and one.action.state is ActionState.SUCCEEDED]
     assert len(done) == len(shop.shop.writes) == 1
     assert all(isinstance(one.problem, Conflict) for one in answers if one not in done)
