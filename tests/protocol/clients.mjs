@@ -12,6 +12,10 @@ import { ClientError, GraphQLClient } from "graphql-request";
 const [url, keys] = process.argv.slice(2);
 const { possibleTypes } = JSON.parse(readFileSync(new URL("../../schema/possibleTypes.json", import.meta.url)));
 
+// A documented operation that every gateway trusts.
+const { operations } = JSON.parse(readFileSync(new URL("../../gateway/operations/documents.json", import.meta.url)));
+const documented = operations.find(({ name }) => name === "HowIsMyRequest");
+
 const STORES = `query Stores { stores { id platform } }`;
 const CANCEL = `
   mutation Cancel($id: ID!, $key: String!) {
@@ -102,24 +106,28 @@ async function graphqlRequest() {
   const all = new GraphQLClient(url, { fetch: counting, errorPolicy: "all" });
   const partly = await all.rawRequest(PARTLY);
   const text = `query RequestStores${keys} { stores { id platform } }`;
-  const persisted = async (query) => {
-    const extensions = { persistedQuery: { version: 1, sha256Hash: sha256(text) } };
-    const answer = await counting(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ query, extensions }),
+  // It has no word of its own for persisted operations; its middleware writes what is sent.
+  const sending = (change) =>
+    new GraphQLClient(url, {
+      fetch: counting,
+      requestMiddleware: (request) => ({ ...request, body: JSON.stringify(change(JSON.parse(request.body))) }),
     });
-    return answer.json();
-  };
-  await persisted(undefined);
-  const first = await sentBy(() => persisted(text));
-  const second = await sentBy(() => persisted(undefined));
+  const extensions = { persistedQuery: { version: 1, sha256Hash: sha256(text) } };
+  const byHash = sending(({ query, ...rest }) => ({ ...rest, extensions }));
+  const withText = sending((body) => ({ ...body, extensions }));
+  const missed = await byHash.request(text).catch((error) => error.response.errors[0].message);
+  if (missed !== "PersistedQueryNotFound") throw new Error(missed);
+  const first = await sentBy(() => withText.request(text));
+  const second = await sentBy(() => byHash.request(text));
+  const byId = sending(({ variables }) => ({ documentId: documented.id, variables }));
+  const trusted = await sentBy(() => byId.request(documented.body, { id: "Action:none" }));
   print("graphql-request", {
     stores: (await client.request(STORES)).stores.length,
     cancelled: (await client.request(CANCEL, { id, key: `request-${keys}` })).cancelOrder,
     wrong: await failed(WRONG),
     partly: [partly.data.stores.length, partly.data.node, partly.errors[0].extensions.code],
-    persisted: [first.sent, second.sent, second.result.data.stores.length],
+    persisted: [first.sent, second.sent, second.result.stores.length],
+    trusted: [trusted.sent, Object.keys(trusted.result)],
   });
 }
 

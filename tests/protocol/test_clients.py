@@ -13,6 +13,8 @@ from gql import Client, GraphQLRequest, gql
 from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportQueryError, TransportServerError
 
+from gateway.documents import document_id
+from gateway.operations import document
 from tests.protocol.conftest import HERE, run_node
 from tests.running import Gateway
 
@@ -41,19 +43,25 @@ async def test_every_client_reads_writes_fails_and_persists(
         assert read["wrong"] == "INVALID_INPUT"
         assert read["partly"] == [len(gateway.shops), None, "INVALID_INPUT"]
         once, again, stores = read["persisted"]
-        if client == "graphql-request":  # it has no word for persisted queries: they were written out
+        if client == "graphql-request":  # its middleware has left the text out
             assert (once, again) == ([with_text], [by_hash])
+            assert read["trusted"] == [[by_hash], ["action"]]
         else:
             assert (once, again) == ([by_hash, with_text], [by_get])
         assert stores == len(gateway.shops)
     assert gateway.writes() == before
 
 
-async def test_pythons_gql_reads_writes_and_fails(development: Gateway) -> None:
-    transport = AIOHTTPTransport(url=f"{development.url}/graphql")
+@pytest.fixture(params=["development", "production"])
+def gateway(request: pytest.FixtureRequest, development: Gateway, production: Gateway) -> Gateway:
+    return development if request.param == "development" else production
+
+
+async def test_pythons_gql_reads_writes_and_fails(gateway: Gateway) -> None:
+    transport = AIOHTTPTransport(url=f"{gateway.url}/graphql")
     async with Client(transport=transport, fetch_schema_from_transport=True) as session:
         stores = await session.execute(gql("{ stores { id platform } }"))
-        assert [store["id"] for store in stores["stores"]] == [f"Store:{shop}" for shop in development.shops]
+        assert [store["id"] for store in stores["stores"]] == [f"Store:{shop}" for shop in gateway.shops]
         cancel = gql("""
           mutation Cancel($input: CancelOrderInput!, $key: String!) {
             cancelOrder(input: $input, idempotencyKey: $key) { problem { __typename ...Told } }
@@ -84,17 +92,36 @@ class ByHash(GraphQLRequest):
         return {name: value for name, value in super().payload.items() if name != "query"}
 
 
-async def test_pythons_gql_leaves_a_text_once_and_asks_by_its_hash(development: Gateway) -> None:
+class ById(GraphQLRequest):
+    """The same for a trusted document."""
+
+    def __init__(self, text: str, variables: dict[str, Any]) -> None:
+        super().__init__(text, variable_values=variables)
+        self.id = document_id(text)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"documentId": self.id, "variables": super().payload["variables"]}
+
+
+async def test_pythons_gql_leaves_a_text_once_and_asks_by_its_hash(gateway: Gateway) -> None:
     request = GraphQLRequest("query Left { stores { id } viewer { assurance } }")
     digest = hashlib.sha256(request.payload["query"].encode()).hexdigest()
     request.extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
-    transport = AIOHTTPTransport(url=f"{development.url}/graphql")
+    transport = AIOHTTPTransport(url=f"{gateway.url}/graphql")
     async with Client(transport=transport) as session:
         with pytest.raises((TransportQueryError, TransportServerError), match="PersistedQueryNotFound"):
             await session.execute(ByHash(request))
         first = await session.execute(request)
-        assert len(first["stores"]) == len(development.shops)
+        assert len(first["stores"]) == len(gateway.shops)
         assert await session.execute(ByHash(request)) == first
+
+
+async def test_pythons_gql_runs_a_trusted_document_by_its_id(gateway: Gateway) -> None:
+    transport = AIOHTTPTransport(url=f"{gateway.url}/graphql")
+    async with Client(transport=transport) as session:
+        found = await session.execute(ById(document("WhoIsThis"), {"email": "ada@example.com"}))
+        assert found["customer"]["displayName"] == "Ada Lovelace"
 
 
 async def test_pythons_gql_is_told_of_a_token_nobody_knows(development: Gateway) -> None:
