@@ -30,7 +30,7 @@ from rich.table import Table
 from actions.ledger import Ledger
 from benchmarks.eligibility import DECIDED, POLICIES, decided, rules_of, through
 from benchmarks.ledger import cancels, reads
-from benchmarks.load import HOSTILE, ORDINARY, load
+from benchmarks.load import FLOODING, HOSTILE, ORDINARY, load
 from gateway.credentials import Credentials
 from gateway.identity import Identity
 from gateway.operations import document
@@ -174,12 +174,18 @@ async def authentication(counted: int = 2000) -> dict[str, float]:
 def under_load(minutes: float) -> None:
     with demo() as (process, url, _):
         quiet, among = asyncio.run(load(process, url, minutes))
-    table = Table(title=f"{minutes:g} minutes, {ORDINARY} ordinary clients among {HOSTILE} hostile ones")
+    attackers = f"{HOSTILE} hostile ones and {FLOODING} that flood"
+    table = Table(title=f"{minutes:g} minutes, {ORDINARY} ordinary clients among {attackers}")
     for column in ("figure", "measured", "to reach"):
         table.add_column(column)
     table.add_row("ordinary p99 alone, ms", f"{quiet.p99 * 1000:.0f}", "")
     table.add_row("ordinary p99 among hostile ones, ms", f"{among.p99 * 1000:.0f}", f"{quiet.p99 * 2000:.0f}")
-    table.add_row("ordinary queries answered", str(len(among.waits)), "")
+    table.add_row(
+        "ordinary median alone and among them, ms", f"{quiet.median * 1000:.0f}, {among.median * 1000:.0f}", ""
+    )
+    table.add_row("ordinary queries alone and among them", f"{len(quiet.waits)}, {len(among.waits)}", "")
+    shares = ", ".join(f"{seen.busy / seen.seconds:.2f}" for seen in (quiet, among))
+    table.add_row("the gateway's CPU alone and among them, of one core", shares, "")
     statuses = ", ".join(f"{status}: {number}" for status, number in sorted(among.attacks.items()))
     table.add_row("hostile requests, by status", statuses, "no 5xx")
     table.add_row("memory at the end against the beginning", f"{among.growth:.2f}", "1.10")

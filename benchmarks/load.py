@@ -18,7 +18,10 @@ from gateway.operations import document
 
 #: Ordinary clients ask one after the other, this many at a time.
 ORDINARY = 4
+#: Attackers never pause: some send documents, which the gateway reads at its own pace; the others flood it with what
+#: is refused at once, so that it has no idle moment.
 HOSTILE = 8
+FLOODING = 2
 #: Seconds between two looks at the memory.
 _LOOK = 2.0
 
@@ -43,12 +46,23 @@ def hostile() -> Iterator[bytes]:
         yield json.dumps({"query": f"query Q{n} {{ viewer {{ {spreads} }} }} {fragments}"}).encode()
         yield json.dumps({"query": f"query Q{n} {{ node(id: " + "[" * 900 + "]" * 900 + ") { id } }"}).encode()
         yield json.dumps({"query": "{ viewer { " + " ".join(f"n{n}x{k}" for k in range(1_200)) + " } }"}).encode()
-        yield b'{"variables": ' + b"[" * 60_000
-        yield b"x" * 300_000
         people = ", ".join(f'"Order:us:{n}{k}"' for k in range(100))
         yield json.dumps({"query": f"{{ nodes(ids: [{people}]) {{ id }} }}"}).encode()
         deep = "{ orders(first: 100) { nodes { customer " * 5 + "{ id }" + "} } }" * 5
         yield json.dumps({"query": f'query Q{n} {{ customer(by: {{email: "ada@example.com"}}) {deep} }}'}).encode()
+
+
+def flood() -> Iterator[bytes]:
+    """What is refused before any document is read, or as one that is known already."""
+    return cycle(
+        [
+            b'{"variables": ' + b"[" * 60_000,
+            b"x" * 300_000,
+            b'{"query": 1}',
+            json.dumps({"documentId": "sha256:" + "0" * 64}).encode(),
+            json.dumps({"query": "{ viewer { assurance } }", "variables": {"a": [0] * 10_000}}).encode(),
+        ]
+    )
 
 
 @dataclass
@@ -58,6 +72,13 @@ class Seen:
     waits: list[float] = field(default_factory=list)
     attacks: Counter[int] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
+    #: Seconds of the gateway's CPU, of those that went by.
+    busy: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.waits)
 
     @property
     def p99(self) -> float:
@@ -70,10 +91,10 @@ class Seen:
         return statistics.mean(self.memory[-tenth:]) / statistics.mean(self.memory[tenth : 2 * tenth])
 
 
-async def phase(process: psutil.Process, url: str, seconds: float, attackers: int) -> Seen:
-    """Ordinary clients for so long, beside so many attackers that never pause."""
-    seen = Seen()
-    end = time.perf_counter() + seconds
+async def phase(process: psutil.Process, url: str, seconds: float, *, attacked: bool, seen: Seen) -> None:
+    """Ordinary clients for so long, alone or among attackers."""
+    began, busy = time.perf_counter(), _busy(process)
+    end = began + seconds
     headers = {"content-type": "application/json"}
 
     async def client(session: aiohttp.ClientSession, bodies: Iterator[bytes], attack: bool) -> None:
@@ -96,15 +117,30 @@ async def phase(process: psutil.Process, url: str, seconds: float, attackers: in
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        attacks = hostile()
         everybody = [client(session, ordinary(), False) for _ in range(ORDINARY)]
-        everybody += [client(session, attacks, True) for _ in range(attackers)]
+        if attacked:
+            attacks, floods = hostile(), flood()
+            everybody += [client(session, attacks, True) for _ in range(HOSTILE)]
+            everybody += [client(session, floods, True) for _ in range(FLOODING)]
         await asyncio.gather(look(), *everybody)
-    return seen
+    seen.seconds += time.perf_counter() - began
+    seen.busy += _busy(process) - busy
+
+
+def _busy(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def load(process: psutil.Process, url: str, minutes: float) -> tuple[Seen, Seen]:
-    """A quiet tenth of the time, then the rest of it among attackers."""
-    await phase(process, url, min(5.0, minutes * 6), 0)
-    quiet = await phase(process, url, minutes * 6, 0)
-    return quiet, await phase(process, url, minutes * 60, HOSTILE)
+    """Ordinary clients alone, and so many minutes among attackers.
+
+    Alone both before and after, a tenth of the time each: what else the machine does, and what a long attack leaves
+    behind in the gateway, is in both figures.
+    """
+    quiet, among = Seen(), Seen()
+    await phase(process, url, min(5.0, minutes * 6), attacked=False, seen=Seen())
+    await phase(process, url, minutes * 6, attacked=False, seen=quiet)
+    await phase(process, url, minutes * 60, attacked=True, seen=among)
+    await phase(process, url, minutes * 6, attacked=False, seen=quiet)
+    return quiet, among

@@ -36,7 +36,7 @@ from gateway.validating import mistakes_in
 _MOST_KEPT: Final = 512
 _MOST_KEPT_SIZE: Final = 250_000
 #: Seconds of reading new documents that may be spent at once: a client's own dozen never waits.
-_AT_ONCE: Final = 3.0
+_AT_ONCE: Final = 2.0
 #: Of the time after that, the share that new documents may take.
 _SHARE: Final = 0.12
 _MOST_COMPILING: Final = 64
