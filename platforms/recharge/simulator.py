@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
 Body: TypeAlias = dict[str, Any]
 
@@ -47,7 +47,7 @@ class State:
     scopes: tuple[str, ...] = SCOPES
 
 
-@dataclass(frozen=True)
+@dataclass
 class Received:
     """One call as it came in. Header names are in lower case."""
 
@@ -56,6 +56,9 @@ class Received:
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: Any = None
+    status: int = 200
+    #: What it was answered.
+    answer: Any = None
 
 
 class Refusal(Exception):
@@ -97,24 +100,25 @@ class Simulator:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        headers: Mapping[str, str] | None = None
+        raw = await request.body()
+        received = Received(
+            request.method,
+            request.url.path,
+            tuple(request.query_params.multi_items()),
+            dict(request.headers),
+        )
+        self.calls.append(received)
+        if received.method != "GET":
+            self.writes.append(received)
         try:
-            raw = await request.body()
-            received = Received(
-                request.method,
-                request.url.path,
-                tuple(request.query_params.multi_items()),
-                dict(request.headers),
-                json.loads(raw) if raw else None,
-            )
-            self.calls.append(received)
-            if received.method != "GET":
-                self.writes.append(received)
-            response: Response = JSONResponse(self._answer(received))
+            received.body = json.loads(raw) if raw else None
+            received.answer = self._answer(received)
         except Refusal as refusal:
-            response = JSONResponse(refusal.body, refusal.status, headers=refusal.headers)
+            received.status, received.answer, headers = refusal.status, refusal.body, refusal.headers
         except json.JSONDecodeError:
-            response = JSONResponse({"errors": "Malformed JSON"}, 400)
-        await response(scope, receive, send)
+            received.status, received.answer = 400, {"errors": "Malformed JSON"}
+        await JSONResponse(received.answer, received.status, headers=headers)(scope, receive, send)
 
     def _answer(self, received: Received) -> Body:
         if received.headers.get("x-recharge-access-token") != self.state.token:
@@ -151,7 +155,7 @@ class Simulator:
                 return self._list("charges", self.state.charges, received)
             case "GET", ["subscriptions", id]:
                 self._may("read_subscriptions")
-                return {"subscription": self._subscription(id)}
+                return {"subscription": copy.deepcopy(self._subscription(id))}
             case "POST", ["charges", id, "refund"]:
                 self._may("write_orders")
                 self._may("write_payment_methods")

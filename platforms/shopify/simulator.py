@@ -128,6 +128,9 @@ class Received:
     variables: Object
     #: Requested points; None where it was turned away before that.
     cost: float | None = None
+    #: The document, and what it was answered; None where the answer was given beforehand.
+    text: str | None = None
+    answer: Any = None
 
 
 @dataclass
@@ -249,9 +252,10 @@ class Simulator:
             text, variables, name = asked["query"], asked.get("variables") or {}, asked.get("operationName")
         except (ValueError, KeyError, TypeError, AttributeError):
             return 400, {"errors": {"query": "Required parameter missing or invalid"}}
-        received = Received(path, name, variables)
+        received = Received(path, name, variables, text=text)
         self.calls.append(received)
-        return 200, self._run(text, variables, name, received)
+        received.answer = self._run(text, variables, name, received)
+        return 200, received.answer
 
     def _token(self, body: bytes) -> tuple[int, Object]:
         self.token_requests += 1

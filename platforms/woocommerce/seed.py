@@ -38,7 +38,6 @@ def seed(now: datetime) -> Shop:
         {
             "id": 1,
             "name": "Farbe",
-            "slug": "pa_farbe",
             "position": 0,
             "visible": True,
             "variation": True,
@@ -224,7 +223,7 @@ def _variation(native: int, colour: str, sku: str, stock: int, made: datetime) -
         "tax_class": "",
         **_stock(stock),
         "image": _image(native, f"Teekanne {colour}"),
-        "attributes": [{"id": 1, "name": "Farbe", "slug": "pa_farbe", "option": colour}],
+        "attributes": [{"id": 1, "name": "Farbe", "option": colour}],
         "menu_order": 0,
         "meta_data": [],
         "_links": _links("products/504/variations", native),

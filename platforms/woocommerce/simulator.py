@@ -86,6 +86,8 @@ class Received:
     query: tuple[tuple[str, str], ...]
     body: Any
     status: int
+    #: What it was answered.
+    answer: Any = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -172,7 +174,7 @@ class Simulator:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = raw.decode(errors="replace")
-        received = Received(scope["method"], below, query, body, answer.status)
+        received = Received(scope["method"], below, query, body, answer.status, answer.body)
         self.calls.append(received)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             self.writes.append(received)

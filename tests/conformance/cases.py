@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from platforms.base import SUBSCRIPTION_ACTIONS, Platform, Services
@@ -16,6 +18,8 @@ from sandbox.faults import Faulty
 from sandbox.world import PLANS
 from schema.vocabulary import ActionKind
 
+#: The vendors' recorded answers and examples.
+RECORDED = Path(__file__).parents[1] / "platforms"
 #: The instant at which every seeded world of the suite stands.
 NOW = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
 
@@ -72,6 +76,13 @@ class World:
         self.hand = self.case.hand(self.simulator)
         self.url = url
         self.opened: list[Platform] = []
+        #: Answers that a test bent on purpose, which are then nothing to hold to the definition.
+        self.bent = False
+
+    def faults(self) -> list[str]:
+        """Where a call that was made, or what it was answered, is not as the vendor's own definition says."""
+        told = import_module(f"tests.platforms.{self.name}_contract").faults
+        return [] if self.bent else [fault for received in self.simulator.calls for fault in told(received)]
 
     def platform(self, *, retries: int = 0, settings: Mapping[str, Any] | None = None) -> Platform:
         """A new adapter of the store, as the sandbox configures it, with the case's settings or those given."""
@@ -118,19 +129,12 @@ class RechargeHand:
 
 
 class WooCommerceHand:
-    #: A subscription as the plug-in answers it, billing each month.
+    #: A subscription as the plug-in's reference shows one, here of the shop's own order and money.
     SUBSCRIPTION: ClassVar[Mapping[str, Any]] = {
         "parent_id": 2001,
-        "status": "active",
         "currency": "EUR",
-        "prices_include_tax": True,
-        "billing_period": "month",
-        "billing_interval": "1",
         "start_date_gmt": "2026-10-01T09:00:00",
         "next_payment_date_gmt": "2026-12-01T09:00:00",
-        "end_date_gmt": "",
-        "cancelled_date_gmt": "",
-        "trial_end_date_gmt": "",
     }
 
     def __init__(self, simulator: Any) -> None:
@@ -160,7 +164,9 @@ class WooCommerceHand:
     def subscription(self, email: str, at: datetime) -> str:
         id = self.state.new_id()
         customer = self._record(email) or int(self.customer(email))
-        row = copy.deepcopy(self.state.orders[2001]) | self.SUBSCRIPTION | {"id": id, "customer_id": customer}
+        shown = RECORDED / "woocommerce" / "fixtures" / "subscription.json"
+        row: dict[str, Any] = json.loads(shown.read_text(encoding="utf-8"))
+        row |= self.SUBSCRIPTION | {"id": id, "customer_id": customer}
         row["billing"]["email"] = email
         self._dated(row, "date_created", at)
         self.state.subscriptions[id] = row

@@ -42,6 +42,7 @@ async def world(address: Address, name: str) -> AsyncIterator[World]:
     yield world
     for platform in world.opened:
         await platform.close()
+    assert world.faults() == []
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,28 @@ def _flat(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, An
 
 
 NAMES: dict[str, Any] = json.loads((HERE / "api.names.json").read_text(encoding="utf-8"))
+
+
+def faults(received: Any) -> list[str]:
+    """Where a call, or what it was answered, is not as the definition says."""
+    if received.path == "/oauth/token" or isinstance(received.answer, str):
+        return []  # of the authorization's own definition, and something before the platform
+    if received.status >= 400:
+        return [f"{received}: {name} is missing" for name in ("statusCode", "message") if name not in received.answer]
+    path = re.sub(r"/[0-9a-f-]{36}$", "/{ID}", received.path)
+    told = (NAMES["paths"] | ALSO).get(f"{received.method} {path or '/'}")
+    if told is None:
+        return [f"{received} is no endpoint"]
+    fixed = {name for name in told["query"] if not name.startswith("/")}
+    variable = [name.strip("/") for name in told["query"] if name.startswith("/")]
+    found = [
+        f"{received}: no parameter {name}"
+        for name, _ in received.query
+        if name not in fixed and not any(re.fullmatch(pattern, name) for pattern in variable)
+    ]
+    for value, kind in ((received.body, told["body"]), (received.answer, told["answer"])):
+        found += [f"{received}: {one}" for one in (complaints(value, kind) if kind else ())]
+    return found
 
 
 def complaints(value: Any, kind: str, path: str = "$") -> Iterator[str]:

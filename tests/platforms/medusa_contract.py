@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +63,34 @@ FIELDS: Mapping[str, frozenset[str]] = {
 }
 
 
+#: Words that came later: a draft of a return.
+WORDS: Mapping[tuple[str, str], frozenset[str]] = {("AdminReturn", "status"): frozenset({"open"})}
+
+
 def stripped(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition of `PATHS` and `ROWS` without its prose: names, and what is required."""
+    """The definition of `PATHS` and `ROWS` without its prose: names, types, words, and what is required."""
     schemas = definition["components"]["schemas"]
 
     def properties(schema: Mapping[str, Any]) -> dict[str, Any]:
         if "$ref" in schema:
             return properties(schemas[schema["$ref"].rpartition("/")[2]])
         found: dict[str, Any] = {
-            "properties": sorted(schema.get("properties", {})),
+            "properties": {name: kind(one) for name, one in schema.get("properties", {}).items()},
             "required": schema.get("required", []),
         }
         for part in schema.get("allOf", ()):
             inner = properties(part)
-            found = {key: sorted({*found[key], *inner[key]}) for key in found}
+            found = {
+                "properties": dict(sorted({**found["properties"], **inner["properties"]}.items())),
+                "required": sorted({*found["required"], *inner["required"]}),
+            }
         return found
+
+    def kind(schema: Mapping[str, Any]) -> Any:
+        """A type by its name, or the words there are."""
+        if "$ref" in schema or "oneOf" in schema or "allOf" in schema:
+            return "any"
+        return sorted(schema["enum"]) if "enum" in schema else schema.get("type", "any")
 
     paths: dict[str, Any] = {}
     for path in PATHS:
@@ -87,10 +101,10 @@ def stripped(definition: Mapping[str, Any]) -> dict[str, Any]:
             shape = properties(body)
             paths.setdefault(path, {})[method.upper()] = {
                 "query": sorted({one["name"] for one in operation.get("parameters", ()) if one.get("in") == "query"}),
-                "body": shape["properties"],
+                "body": dict(sorted(shape["properties"].items())),
                 "required": sorted(shape["required"]),
             }
-    rows = {name: properties(schemas[name])["properties"] for name in sorted(set(ROWS.values()))}
+    rows = {name: dict(sorted(properties(schemas[name])["properties"].items())) for name in sorted(set(ROWS.values()))}
     return {"paths": paths, "rows": rows}
 
 
@@ -116,12 +130,40 @@ def faults(received: Any) -> list[str]:
     body = received.body if isinstance(received.body, dict) else {}
     told = [f"{received}: no parameter {name}" for name in names - {*operation["query"], *FILTERS.get(route, ())}]
     told += [f"{received}: no property {name}" for name in body.keys() - {*operation["body"]}]
+    told += [
+        f"{received}: {name} is {value!r}"
+        for name, value in body.items()
+        if not _is(value, operation["body"].get(name, "any"))
+    ]
     told += [f"{received}: without {name}" for name in {*operation["required"]} - body.keys()]
     if isinstance(received.answer, dict) and received.status < 400:
         for key, schema in ROWS.items():
             rows = received.answer.get(key, [])
+            shape = CONTRACT["rows"][schema]
             for row in rows if isinstance(rows, list) else [rows]:
+                told += [f"{received}: {key}.{name}?" for name in row.keys() - {*shape, *FIELDS[schema]}]
                 told += [
-                    f"{received}: {key}.{name}?" for name in row.keys() - {*CONTRACT["rows"][schema], *FIELDS[schema]}
+                    f"{received}: {key}.{name} is {value!r}"
+                    for name, value in row.items()
+                    if not _is(value, shape.get(name, "any")) and value not in WORDS.get((schema, name), ())
                 ]
     return told
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type or one of the words. Null is what nobody filled in, whatever the definition says."""
+    if value is None or kind == "any":
+        return True
+    if isinstance(kind, list):
+        return value in kind
+    return isinstance(value, _TYPES[kind]) and not (isinstance(value, bool) and kind in ("integer", "number"))
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float, Decimal),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}

@@ -73,7 +73,7 @@ from schema.vocabulary import (
     ReturnReason,
     SupportLevel,
 )
-from tests.platforms.bigcommerce_definition import oddities
+from tests.platforms.bigcommerce_contract import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -164,7 +164,7 @@ async def world(address: tuple[Address, str]) -> AsyncIterator[World]:
     app.world = world = World(url)
     yield world
     await world.close()
-    found = [odd for received in (*world.checked, *world.simulator.calls) for odd in oddities(received)]
+    found = [fault for received in (*world.checked, *world.simulator.calls) for fault in faults(received)]
     assert world.bent or found == []
 
 

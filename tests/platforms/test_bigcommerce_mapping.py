@@ -37,7 +37,7 @@ from schema.vocabulary import (
     RefundDestination,
     RefundStatus,
 )
-from tests.platforms.bigcommerce_definition import DEFINITION
+from tests.platforms.bigcommerce_contract import DEFINITION
 
 RECORDED = Path(__file__).parent / "bigcommerce" / "fixtures"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

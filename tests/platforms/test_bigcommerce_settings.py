@@ -12,7 +12,7 @@ from platforms.bigcommerce.adapter import BigCommerce, BigCommerceConfig
 from platforms.registry import PLATFORMS
 from platforms.secrets import SecretText
 from policies.facts import FACTS
-from tests.platforms.bigcommerce_definition import ASKED, DEFINITION, VENDOR, stripped
+from tests.platforms.bigcommerce_contract import ASKED, DEFINITION, VENDOR, stripped
 
 
 def config(**changed: Any) -> BigCommerceConfig:

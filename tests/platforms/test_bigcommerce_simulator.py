@@ -14,7 +14,7 @@ import pytest_asyncio
 from platforms.bigcommerce.seed import seed
 from platforms.bigcommerce.simulator import HASH, SCOPES, STATUSES, TOKEN, Simulator, rfc
 from sandbox.serving import serve
-from tests.platforms.bigcommerce_definition import oddities
+from tests.platforms.bigcommerce_contract import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,7 +80,7 @@ async def test_every_answer_of_the_seeded_world_is_one_of_the_definition(store: 
     await store.ask("/v3/orders/payment_actions/refunds")
     await store.ask("/v2/orders/5003", method="PUT", body={"status_id": 5, "staff_notes": "x"})
     await store.ask("/v3/orders/5003/payment_actions/void", method="POST")
-    assert [odd for received in store.simulator.calls for odd in oddities(received)] == []
+    assert [fault for received in store.simulator.calls for fault in faults(received)] == []
 
 
 async def test_a_definition_that_is_not_kept_to_is_noticed(store: Store) -> None:
@@ -89,7 +89,7 @@ async def test_a_definition_that_is_not_kept_to_is_noticed(store: Store) -> None
     await store.ask("/v2/orders/5002", method="PUT", body={"status_id": "5", "color": 1, "staff_notes": "x" * 65536})
     await store.ask("/v3/catalog/products", limit=500)
     await store.ask("/v2/hooks")
-    found = [odd for received in store.simulator.calls for odd in oddities(received)]
+    found = [fault for received in store.simulator.calls for fault in faults(received)]
     for said in (
         "no parameter colour",
         "include=everything is none of",

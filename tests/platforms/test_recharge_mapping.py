@@ -20,7 +20,7 @@ from schema.subscription import OrderRef, ProfileRef, Subscription
 from schema.values import Interval
 from schema.vocabulary import IntervalUnit, SubscriptionStatus
 
-FIXTURES = Path(__file__).parent / "recharge_fixtures"
+FIXTURES = Path(__file__).parent / "recharge"
 NOW = datetime(2023, 6, 1, 12, tzinfo=UTC)
 HOME = mapping.Home("subs", "us", "EUR", date(2023, 6, 1))
 

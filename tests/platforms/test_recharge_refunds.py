@@ -31,7 +31,8 @@ from schema.vocabulary import (
     RefundDestination,
     RefundStatus,
 )
-from tests.platforms.test_recharge import NOW, Address, World, documented
+from tests.platforms.recharge_contract import faults
+from tests.platforms.test_recharge import NOW, Address, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +52,7 @@ async def world(door: Address) -> AsyncIterator[World]:
     yield world
     for platform in world.opened:
         await platform.close()
-    documented(world.simulator.calls)
+    assert [fault for received in world.simulator.calls for fault in faults(received)] == []
 
 
 @pytest.fixture

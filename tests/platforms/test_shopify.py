@@ -75,6 +75,7 @@ from schema.vocabulary import (
     SupportLevel,
     TimeBasis,
 )
+from tests.platforms.shopify_contract import faults
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -119,6 +120,7 @@ async def opened(settings: dict[str, Any] | None = None, **shop: Any) -> AsyncIt
             yield Shop(simulator, faulty, adapter, url)
         finally:
             await adapter.close()
+    assert [fault for received in simulator.calls for fault in faults(received)] == []
 
 
 def config(url: str | None = None, **settings: Any) -> ShopifyConfig:

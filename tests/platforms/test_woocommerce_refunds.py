@@ -24,12 +24,10 @@ from sandbox.serving import serve
 from schema.order import Order
 from schema.values import Money
 from schema.vocabulary import ActionKind, MoneyMoved, RefundChoice, RefundDestination, RefundStatus, SupportLevel
-from tests.platforms.test_woocommerce import NOW, RECORDED, Address, World, assert_documented
+from tests.platforms.test_woocommerce import NOW, RECORDED, Address, World
+from tests.platforms.woocommerce_contract import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-#: What an item of a refund may say: the property table, and `refund_tax` of the example beside it.
-ITEM = {"id", "quantity", "refund_total", "refund_tax"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -45,11 +43,7 @@ async def world(door: tuple[Address, str]) -> AsyncIterator[World]:
     app.world = world = World(url)
     yield world
     await world.close()
-    for received in (*world.checked, *world.simulator.calls):
-        assert_documented(received)
-        for item in (received.body or {}).get("line_items", []):
-            assert set(item) <= ITEM
-            assert all(set(tax) == {"id", "refund_total"} for tax in item["refund_tax"])
+    assert [fault for received in (*world.checked, *world.simulator.calls) for fault in faults(received)] == []
 
 
 async def read(adapter: WooCommerce, native: str = "2001") -> Order:

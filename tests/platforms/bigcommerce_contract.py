@@ -113,8 +113,12 @@ BEYOND: Mapping[str, str] = {
 NULLS = frozenset({"requested_amount", "base_variant_id"})
 
 
-def oddities(received: Received) -> Iterator[str]:
-    """What of a call, or of the answer to it, the definition does not know."""
+def faults(received: Received) -> list[str]:
+    """Where a call, or what it was answered, is not as the definition says."""
+    return list(_faults(received))
+
+
+def _faults(received: Received) -> Iterator[str]:
     template = re.sub(r"/\d+(?=/|$)", "/{order_id}", received.path)
     operation = {**ALSO, **DEFINITION}.get(f"{received.method} {template}")
     if operation is None:
