@@ -204,7 +204,7 @@ def _value(where: str, value: Any, schema: Any) -> Iterator[str]:
         for one in value:
             yield from _value(f"{where}[]", one, schema.get("items", {}))
     if isinstance(value, dict):
-        properties = _properties(schema)
+        properties = properties_of(schema)
         for name, inner in value.items():
             if name in properties:
                 yield from _value(f"{where}.{name}", inner, properties[name])
@@ -219,10 +219,10 @@ def _nullable(schema: Any) -> bool:
     return bool(schema.get("nullable")) or not schema.get("type")
 
 
-def _properties(schema: Any) -> dict[str, Any]:
+def properties_of(schema: Any) -> dict[str, Any]:
     """Those of the schema and of all that it is made of. A name given twice has what the later one says."""
     found: dict[str, Any] = {}
     for part in schema.get("allOf", ()):
-        found |= _properties(part)
+        found |= properties_of(part)
     found |= schema.get("properties", {})
     return found
