@@ -24,6 +24,7 @@ from platforms.errors import (
     Unavailable,
     Unreadable,
 )
+from platforms.instants import in_utc
 from platforms.jsonbody import decode
 from platforms.transport import Call, Reply
 
@@ -552,7 +553,7 @@ def instant(value: str | int | None, field: str) -> datetime | None:
         found = datetime.fromisoformat(text) if _ISO.match(text) else parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         raise Unreadable(f"{field} is not a date") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return in_utc(found, field)
 
 
 def known_instant(value: str | int | None, field: str) -> datetime:

@@ -40,6 +40,7 @@ from platforms.base import (
 )
 from platforms.commercetools import mapping, wire
 from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
+from platforms.instants import to_the_millisecond
 from platforms.jsonbody import decode
 from platforms.oauth import ClientCredentials
 from platforms.secrets import SecretText
@@ -306,10 +307,10 @@ class Commercetools(Platform):
         if states is not None:
             wheres.append(wire.one_of("orderState", "states", states))
         if query.placed_after is not None:
-            wheres.append(wire.Where("createdAt >= :from", {"from": [wire.written(query.placed_after)]}))
+            wheres.append(wire.Where("createdAt >= :from", {"from": [to_the_millisecond(query.placed_after)]}))
         if query.placed_before is not None:
             # To the millisecond there: one between two is rounded outwards.
-            until = wire.written(query.placed_before + timedelta(microseconds=999))
+            until = to_the_millisecond(query.placed_before + timedelta(microseconds=999))
             wheres.append(wire.Where("createdAt < :until", {"until": [until]}))
         limit = min(query.first + 1, wire.MOST)
         place = _position(query.after) if query.after else None
@@ -611,7 +612,7 @@ class Commercetools(Platform):
             return Done()
         zone = ZoneInfo(self.config.time_zone)
         morning = datetime.combine(request.until, time(), zone).astimezone(UTC)
-        both = [*plain, wire.recurring_state("active", resumesAt=wire.written(morning))]
+        both = [*plain, wire.recurring_state("active", resumesAt=to_the_millisecond(morning))]
         try:
             head = await self._move(
                 request, both, ActionKind.PAUSE_SUBSCRIPTION, shows=lambda head: head.recurring_order_state in _TAKEN

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.instants import in_utc, to_the_millisecond
 from platforms.transport import Call, Reply
 
 T = TypeVar("T")
@@ -173,7 +174,7 @@ def refund(currency: str, cents: int, at: datetime, mark: str) -> Mapping[str, o
         "type": "Refund",
         "state": "Initial",
         "amount": {"currencyCode": currency, "centAmount": cents},
-        "timestamp": written(at),
+        "timestamp": to_the_millisecond(at),
         "interactionId": mark,
     }
     return {"action": "addTransaction", "transaction": transaction}
@@ -587,16 +588,11 @@ def instant(text: str, field: str) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise Unreadable(f"{field} is not an instant")
-    return found.astimezone(UTC)
+    return in_utc(found, field)
 
 
 def instant_or_none(text: str | None, field: str) -> datetime | None:
     return None if text is None else instant(text, field)
-
-
-def written(moment: datetime) -> str:
-    """As the API writes instants, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

@@ -34,6 +34,7 @@ from platforms.base import (
     StoreConfig,
 )
 from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, PlatformError, Refused, Unsupported
+from platforms.instants import known_instant
 from platforms.jsonbody import decode
 from platforms.magento import mapping, wire
 from platforms.secrets import SecretText
@@ -968,7 +969,7 @@ def _refunded(rows: Iterable[wire.MemoRow], request: RefundOrder, since: datetim
         if (
             make_id("Refund", store, str(row.order_id), str(row.entity_id)) not in request.refunds_before
             and not any(text.startswith("Refunded by Aftersale (action ") for text in said[row.entity_id])
-            and wire.known_instant(row.created_at, "creditmemo.created_at") >= since - CLOCK_SKEW
+            and known_instant(row.created_at, "creditmemo.created_at") >= since - CLOCK_SKEW
             and row.grand_total == request.amount.amount
         ):
             return Done(str(row.entity_id))

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from platforms.instants import instant, known_instant
 from platforms.magento import wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
@@ -125,7 +126,7 @@ def fulfillment_status(row: wire.OrderRow) -> FulfillmentStatus:
 
 
 def placed_at(row: wire.OrderRow) -> datetime:
-    return wire.known_instant(row.created_at, "order.created_at")
+    return known_instant(row.created_at, "order.created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def order(
         return_status=_return_status(row, beside),
         native_status=row.status or row.state or "",
         placed_at=placed_at(row),
-        updated_at=wire.instant(row.updated_at, "order.updated_at"),
+        updated_at=instant(row.updated_at, "order.updated_at"),
         totals=OrderTotals(
             subtotal=_sum((line.total for line in lines), row),
             total=money.pair("grand_total"),
@@ -446,7 +447,7 @@ def _fulfillments(
                     lines=[] if at else shipped,
                     carrier=track.title or track.carrier_code or None,
                     tracking_number=track.track_number or None,
-                    shipped_at=wire.known_instant(shipment.created_at, "shipment.created_at"),
+                    shipped_at=known_instant(shipment.created_at, "shipment.created_at"),
                 )
             )
     return found
@@ -515,7 +516,7 @@ def _refund(
         amount=_pair(memo.grand_total, memo.base_grand_total, of),
         destination=_WENT[moved],
         money_moved=moved,
-        created_at=wire.known_instant(memo.created_at, "creditmemo.created_at"),
+        created_at=known_instant(memo.created_at, "creditmemo.created_at"),
         lines=[
             RefundLine(line=lines[key], quantity=count, amount=Money.of(amounts[key], of.order_currency_code))
             for key, count in counts.items()
@@ -653,7 +654,7 @@ def _return(rma: wire.RmaRow, of: Order, lines: Mapping[int, OrderLine], labels:
             if item.order_item_id in lines
         ],
         resolution=resolutions.pop() if len(resolutions) == 1 else ReturnResolution.UNKNOWN,
-        requested_at=wire.known_instant(rma.date_requested, "return.date_requested"),
+        requested_at=known_instant(rma.date_requested, "return.date_requested"),
         number=rma.increment_id or None,
     )
 
@@ -707,7 +708,7 @@ def profile(row: wire.CustomerRow, home: Home) -> CustomerProfile:
         display_name=" ".join(filter(None, (row.firstname, row.lastname))) or None,
         email=row.email or None,
         phone=next((one.telephone for one in rows if one.telephone), None),
-        created_at=wire.instant(row.created_at, "customer.created_at"),
+        created_at=instant(row.created_at, "customer.created_at"),
         first_name=row.firstname or None,
         last_name=row.lastname or None,
         owner=email_or_none(row.email),

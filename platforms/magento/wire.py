@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import orjson
 
-from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable
 from platforms.transport import Call, Reply
 
 T = TypeVar("T")
@@ -728,24 +728,6 @@ def _base_address(url: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------- small values
-
-
-def instant(text: str | None, field: str) -> datetime | None:
-    """`YYYY-MM-DD HH:MM:SS`, which has no zone and means UTC; None where it is blank. Raises `Unreadable`."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Unreadable(f"{field} is not a date") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def known_instant(text: str | None, field: str) -> datetime:
-    found = instant(text, field)
-    if found is None:
-        raise Unreadable(f"{field} is missing")
-    return found
 
 
 def written(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TypeVar
 
 from platforms.errors import Unreadable
+from platforms.instants import instant, known_instant
 from platforms.medusa import wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
@@ -118,7 +119,7 @@ def is_shown(row: wire.OrderRow) -> bool:
 
 
 def placed_at(row: wire.OrderRow) -> datetime:
-    return wire.known_instant(row.created_at, "order.created_at")
+    return known_instant(row.created_at, "order.created_at")
 
 
 def number(row: wire.OrderRow) -> str:
@@ -170,8 +171,8 @@ def order(row: wire.OrderRow, parts: OrderParts, home: Home, returns: Sequence[w
         return_status=_return_status(row.items),
         native_status=row.status,
         placed_at=placed_at(row),
-        updated_at=wire.instant(row.updated_at, "order.updated_at"),
-        cancelled_at=wire.instant(row.canceled_at, "order.canceled_at"),
+        updated_at=instant(row.updated_at, "order.updated_at"),
+        cancelled_at=instant(row.canceled_at, "order.canceled_at"),
         totals=OrderTotals(
             subtotal=pair(row.item_total),
             total=pair(total),
@@ -293,8 +294,8 @@ def _fulfillment(
         ],
         tracking_number=label.tracking_number if label else None,
         tracking_url=web_address(label.tracking_url) if label else None,
-        shipped_at=wire.instant(row.shipped_at, "fulfillment.shipped_at"),
-        delivered_at=wire.instant(row.delivered_at, "fulfillment.delivered_at"),
+        shipped_at=instant(row.shipped_at, "fulfillment.shipped_at"),
+        delivered_at=instant(row.delivered_at, "fulfillment.delivered_at"),
         delivered_at_basis=TimeBasis.DELIVERED if row.delivered_at else None,
     )
 
@@ -351,7 +352,7 @@ def _refunds(row: wire.OrderRow, home: Home) -> list[Refund] | None:
                 destination=RefundDestination.MANUAL if manual else RefundDestination.ORIGINAL_PAYMENT,
                 # The provider is asked first, and only what it paid is kept as a refund.
                 money_moved=MoneyMoved.NO if manual else MoneyMoved.YES,
-                created_at=wire.known_instant(refund.created_at, "refund.created_at"),
+                created_at=known_instant(refund.created_at, "refund.created_at"),
                 reason=_MARK.sub("", refund.note or "") or None,  # without the action's mark
             )
             for refund in payment.refunds or ()
@@ -380,7 +381,7 @@ def _returns(rows: Sequence[wire.ReturnRow], of: Order, lines: Sequence[OrderLin
 
 
 def _return(row: wire.ReturnRow, of: Order, lines: Mapping[str, OrderLine], home: Home) -> Return:
-    made = wire.known_instant(row.created_at, "return.created_at")
+    made = known_instant(row.created_at, "return.created_at")
     return Return(
         id=make_id("Return", home.store, of.source.native_id, row.id),
         source=home.source(row.id, admin=f"{home.url}/app/orders/{row.order_id}", raw={"status": row.status}),
@@ -396,9 +397,9 @@ def _return(row: wire.ReturnRow, of: Order, lines: Mapping[str, OrderLine], home
             if item.item_id in lines
         ],
         resolution=_word(ReturnResolution, (row.metadata or {}).get(RESOLUTION_MARK), ReturnResolution.UNKNOWN),
-        requested_at=wire.instant(row.requested_at, "return.requested_at") or made,
+        requested_at=instant(row.requested_at, "return.requested_at") or made,
         number=None if row.display_id is None else str(row.display_id),
-        closed_at=wire.instant(row.canceled_at or row.received_at, "return.received_at"),
+        closed_at=instant(row.canceled_at or row.received_at, "return.received_at"),
     )
 
 
@@ -449,7 +450,7 @@ def profile(row: wire.CustomerRow, home: Home) -> CustomerProfile:
         display_name=" ".join(filter(None, (row.first_name, row.last_name))) or row.company_name or None,
         email=row.email,
         phone=row.phone or None,
-        created_at=wire.instant(row.created_at, "customer.created_at"),
+        created_at=instant(row.created_at, "customer.created_at"),
         first_name=row.first_name or None,
         last_name=row.last_name or None,
         owner=email_or_none(row.email),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import orjson
 
-from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable
+from platforms.instants import to_the_millisecond
 from platforms.transport import Call, Reply
 from schema.parts import OrderParts
 
@@ -104,9 +105,9 @@ def orders_list(
         query.append(("q", search))
     query += _any_of("status", statuses)
     if placed_from is not None:
-        query.append(("created_at[$gte]", written(placed_from)))
+        query.append(("created_at[$gte]", to_the_millisecond(placed_from)))
     if placed_to is not None:
-        query.append(("created_at[$lte]", written(placed_to)))
+        query.append(("created_at[$lte]", to_the_millisecond(placed_to)))
     query += [("order", "-created_at"), ("fields", fields(parts)), ("limit", str(limit))]
     if offset:
         query.append(("offset", str(offset)))
@@ -553,29 +554,6 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
-
-
-def instant(text: str | None, field: str) -> datetime | None:
-    """An ISO 8601 date with its zone; None where there is none. Raises `Unreadable` naming the field."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Unreadable(f"{field} is not a date") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def known_instant(text: str | None, field: str) -> datetime:
-    found = instant(text, field)
-    if found is None:
-        raise Unreadable(f"{field} is missing")
-    return found
-
-
-def written(moment: datetime) -> str:
-    """As Medusa writes an instant: UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # ---------------------------------------------------------------------------------------------- what a refusal means

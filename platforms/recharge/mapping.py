@@ -5,10 +5,11 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from platforms.errors import Unreadable
+from platforms.instants import in_utc
 from platforms.recharge.wire import (
     AddressOfOrder,
     ChargeRow,
@@ -129,7 +130,7 @@ def profile(row: CustomerRow, source: Source, home: Home) -> CustomerProfile:
         display_name=" ".join(names) or None,
         email=row.email or None,
         phone=row.phone or None,
-        created_at=row.created_at.astimezone(UTC) if row.created_at else None,
+        created_at=in_utc(row.created_at, "created_at"),
         first_name=row.first_name or None,
         last_name=row.last_name or None,
         owner=email_or_none(row.email),
@@ -155,7 +156,7 @@ def subscription(row: SubscriptionRow, source: Source, home: Home, *, owner: Ema
         max_cycles=count(row.expire_after_specific_number_of_charges, "expire_after_specific_number_of_charges"),
         is_prepaid=None if row.is_prepaid is None else flag(row.is_prepaid, "is_prepaid"),
         cancel_reason=row.cancellation_reason or None,
-        created_at=row.created_at.astimezone(UTC),
+        created_at=in_utc(row.created_at, "created_at"),
         owner=owner,
         customer_ref=ProfileRef(home.store, str(row.customer_id)),
     )
@@ -258,8 +259,8 @@ def order(
         fulfillment_status=FulfillmentStatus.UNKNOWN,
         return_status=OrderReturnStatus.NONE,
         native_status=f"{row.status or '-'} {charge.status if charge else '-'}",
-        placed_at=row.created_at.astimezone(UTC),
-        updated_at=row.updated_at.astimezone(UTC) if row.updated_at else None,
+        placed_at=in_utc(row.created_at, "created_at"),
+        updated_at=in_utc(row.updated_at, "updated_at"),
         totals=OrderTotals(
             subtotal=_same(row.subtotal_price if row.subtotal_price is not None else row.total_price, currency),
             total=_same(row.total_price, currency),
@@ -307,7 +308,7 @@ def _refunds(charge: ChargeRow, order: str, currency: str, home: Home) -> list[R
             amount=_same(charge.total_refunds, currency),
             destination=RefundDestination.ORIGINAL_PAYMENT,
             money_moved=MoneyMoved.YES if charge.status in TAKEN else MoneyMoved.UNKNOWN,
-            created_at=charge.updated_at.astimezone(UTC),
+            created_at=in_utc(charge.updated_at, "updated_at"),
         )
     ]
 

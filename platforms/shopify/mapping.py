@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from platforms.base import RefundedLine, RefundSum
 from platforms.errors import Native, Refused, Unreadable
+from platforms.instants import in_utc
 from platforms.shopify import wire
 from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none
@@ -300,7 +301,7 @@ def order(row: wire.OrderRow, source: Source, parts: OrderParts, denied: OrderPa
         fulfillment_status=FULFILLMENT_STATUS.get(row.display_fulfillment_status, FulfillmentStatus.UNKNOWN),
         return_status=RETURN_PROGRESS.get(row.return_status, OrderReturnStatus.UNKNOWN),
         native_status=native_status(row),
-        placed_at=row.processed_at,
+        placed_at=in_utc(row.processed_at, "processedAt"),
         totals=OrderTotals(
             subtotal=pair_or_none(row.subtotal_price_set) or total,
             total=total,
@@ -311,8 +312,8 @@ def order(row: wire.OrderRow, source: Source, parts: OrderParts, denied: OrderPa
             tax=pair_or_none(row.total_tax_set),
         ),
         tags=list(row.tags),
-        updated_at=row.updated_at,
-        cancelled_at=row.cancelled_at,
+        updated_at=in_utc(row.updated_at, "updatedAt"),
+        cancelled_at=in_utc(row.cancelled_at, "cancelledAt"),
         cancel_reason=CANCEL_REASON.get(row.cancel_reason, CancelReason.OTHER) if row.cancel_reason else None,
         email=row.email or None,
         lines=[line(one, store, native) for one in row.line_items.nodes] if row.line_items else NOT_LOADED,
@@ -395,10 +396,10 @@ def parcel(row: wire.ParcelRow, store: str, order_id: str, lines: Mapping[str, O
         carrier=(tracking.company or None) if tracking else None,
         tracking_number=(tracking.number or None) if tracking else None,
         tracking_url=web_address(tracking.url) if tracking else None,
-        shipped_at=row.created_at,
-        delivered_at=row.delivered_at,
+        shipped_at=in_utc(row.created_at, "createdAt"),
+        delivered_at=in_utc(row.delivered_at, "deliveredAt"),
         delivered_at_basis=TimeBasis.DELIVERED if row.delivered_at else None,
-        estimated_delivery_at=row.estimated_delivery_at,
+        estimated_delivery_at=in_utc(row.estimated_delivery_at, "estimatedDeliveryAt"),
     )
 
 
@@ -413,7 +414,7 @@ def delivery_status(row: wire.ParcelRow) -> DeliveryStatus:
 def event(row: wire.ParcelEvent) -> FulfillmentEvent:
     return FulfillmentEvent(
         status=DELIVERY_STATUS.get(row.status, DeliveryStatus.UNKNOWN),
-        happened_at=row.happened_at,
+        happened_at=in_utc(row.happened_at, "happenedAt"),
         message=row.message or None,
         location=", ".join(filter(None, (row.city, row.province, row.country))) or None,
     )
@@ -446,12 +447,12 @@ def return_(
         order=made,
         lines=list(return_lines(row, lines)),
         resolution=_resolution(row, refunds),
-        requested_at=row.created_at,
+        requested_at=in_utc(row.created_at, "createdAt"),
         fees=fees,
         refunds=refunds if refunds is not None else NOT_LOADED,  # could not be read, which is not "none"
         number=row.name or None,
         decline_reason=(row.decline.note or row.decline.reason) if row.decline else None,
-        closed_at=row.closed_at,
+        closed_at=in_utc(row.closed_at, "closedAt"),
     )
 
 
@@ -483,7 +484,7 @@ def refund(row: wire.RefundRow, head: wire.OrderRow, store: str, lines: Mapping[
         amount=pair(row.total_refunded_set),
         destination=_destination(moves),
         money_moved=_moved(moves),
-        created_at=row.created_at or row.processed_at,
+        created_at=in_utc(row.created_at or row.processed_at, "createdAt"),
         lines=[
             RefundLine(
                 line=lines[wire.number_of(one.line_item.id)],
@@ -672,7 +673,7 @@ def profile(row: wire.CustomerRow, source: Source) -> CustomerProfile:
         display_name=row.display_name or None,
         email=email,
         phone=row.default_phone_number.phone_number if row.default_phone_number else None,
-        created_at=row.created_at,
+        created_at=in_utc(row.created_at, "createdAt"),
         first_name=row.first_name or None,
         last_name=row.last_name or None,
         locale=row.locale or None,
@@ -771,7 +772,7 @@ def subscription(row: wire.ContractRow, source: Source, parts: SubscriptionParts
         cycles_completed=None if cycles else NOT_LOADED,
         min_cycles=row.billing_policy.min_cycles,
         max_cycles=row.billing_policy.max_cycles,
-        created_at=row.created_at,
+        created_at=in_utc(row.created_at, "createdAt"),
         owner=contract_owner(row),
         customer_ref=ProfileRef(store, row.customer.legacy_resource_id) if row.customer else None,
         origin_order_ref=origin if cycles else NOT_LOADED,

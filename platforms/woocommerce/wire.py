@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.instants import in_utc
 from platforms.transport import Call, Reply
 
 #: Below the site's address; needs "pretty permalinks". https://woocommerce.github.io/woocommerce-rest-api-docs/#introduction
@@ -508,7 +509,7 @@ def instant(text: str | None, field: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Unreadable(f"{field} is not a date") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return in_utc(found, field)
 
 
 def known_instant(text: str | None, field: str) -> datetime:

@@ -113,6 +113,17 @@ async def subscription(store: Platform, id: str) -> Subscription:
     return (await store.subscriptions([id], SubscriptionParts.ALL))[id]
 
 
+async def found(store: Platform, operation: Operation, id: str) -> Any:
+    """An order, product or subscription by its id, whole; None where it is not there."""
+    match operation:
+        case Operation.ORDERS:
+            return (await store.orders([id], OrderParts.ALL)).get(id)
+        case Operation.PRODUCTS:
+            return (await store.products([id])).get(id)
+        case _:
+            return (await store.subscriptions([id], SubscriptionParts.ALL)).get(id)
+
+
 def target(world: World, action: ActionKind) -> str:
     """The native id that an action is tried on."""
     known = world.case.targets[action]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import Enum
-from typing import Any
 
 import pytest
 
 from platforms.base import Operation, OrdersQuery, Platform
 from platforms.registry import PLATFORMS
-from schema.parts import OrderParts, SubscriptionParts
+from schema.parts import OrderParts
 from schema.vocabulary import OrderStatus
-from tests.conformance.asking import do, lacks, person, request, target
+from tests.conformance.asking import do, found, lacks, person, request, target
 from tests.conformance.cases import NOW, World
 from tests.conformance.test_conformance_paging import SAM
 from tests.conformance.vocabulary import UNHEARD, VOCABULARIES, Vocabulary, status
@@ -50,16 +49,6 @@ def _native(world: World, vocabulary: Vocabulary) -> str:
             return known or world.hand.subscription(SAM, NOW - timedelta(days=50))
 
 
-async def found(store: Platform, vocabulary: Vocabulary, native: str) -> Any:
-    match vocabulary.on:
-        case Operation.ORDERS:
-            return (await store.orders([native], OrderParts.ALL)).get(native)
-        case Operation.PRODUCTS:
-            return (await store.products([native])).get(native)
-        case _:
-            return (await store.subscriptions([native], SubscriptionParts.ALL)).get(native)
-
-
 async def test_every_platform_has_its_vocabulary() -> None:
     assert set(VOCABULARIES) == set(PLATFORMS)
     for name, many in VOCABULARIES.items():
@@ -74,7 +63,7 @@ async def test_every_word_of_the_vendor_has_its_meaning(world: World, vocabulary
     told: dict[str, Enum | None] = {}
     for word in vocabulary.words():
         vocabulary.put(world, native, word)
-        node = await found(store, vocabulary, native)
+        node = await found(store, vocabulary.on, native)
         told[word] = None if node is None else vocabulary.read(node)
     assert told == dict(vocabulary.means)
 
@@ -84,7 +73,7 @@ async def test_a_word_that_nobody_knows_is_unknown_and_kept(world: World, vocabu
     world.bent = True  # no definition has it
     store, native = await subject(world, vocabulary)
     vocabulary.put(world, native, UNHEARD)
-    node = await found(store, vocabulary, native)
+    node = await found(store, vocabulary.on, native)
     assert vocabulary.read(node).name == vocabulary.unheard
     if vocabulary.kept is not None:
         assert UNHEARD in vocabulary.kept(node)
@@ -103,7 +92,7 @@ async def test_a_status_that_is_asked_for_brings_just_the_orders_that_have_it(wo
         for number, word in enumerate([*vocabulary.means, UNHEARD]):
             native = world.hand.order(SAM, NOW - timedelta(days=number + 1))
             vocabulary.put(world, native, word)
-            alone = await found(store, vocabulary, native)
+            alone = await found(store, vocabulary.on, native)
             statuses[native] = None if alone is None else alone.status
     if not statuses:  # a platform that has no single word for it
         statuses = {world.hand.order(SAM, NOW - timedelta(days=1)): OrderStatus.OPEN}

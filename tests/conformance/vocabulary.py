@@ -23,7 +23,7 @@ from schema.vocabulary import (
     ReturnStatus,
     SubscriptionStatus,
 )
-from tests.conformance.cases import RECORDED, World
+from tests.conformance.cases import RECORDED, Reworded, World
 
 #: What no vendor says.
 UNHEARD = "teleported"
@@ -88,35 +88,13 @@ def recorded(*path: str) -> Any:
 # ------------------------------------------------------------------------------------------------ Shopify
 
 
-class Reworded:
-    """Passes answers on with one word changed: the vendor's next version, which the simulator's schema cannot say."""
-
-    def __init__(self, app: Any, was: str, becomes: str) -> None:
-        self.app, self.was, self.becomes = app, f'"{was}"'.encode(), f'"{becomes}"'.encode()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        started: list[Any] = []
-
-        async def changed(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                started.append(message)
-                return
-            body = message.get("body", b"").replace(self.was, self.becomes)
-            [start] = started
-            kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
-            await send({**message, "body": body})
-
-        await self.app(scope, receive, changed)
-
-
 def shopify(enum: str, where: Callable[[World, str], Any], key: str, rare: str) -> Any:
     """How a word of an enumeration comes into the shop; one it does not have, on the way from it in place of `rare`."""
 
     def put(world: World, native: str, word: str) -> None:
         known = word in contract_of("shopify").words_of(enum)
         where(world, native)[key] = word if known else rare
-        world.door = world.faulty if known else Reworded(world.faulty, rare, word)
+        world.door = world.faulty if known else Reworded(world.faulty, f'"{rare}"', f'"{word}"')
 
     return {"words": partial(contract_of("shopify").words_of, enum), "put": put}
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from platforms.base import healthy
 from platforms.errors import Refused, Unreadable
+from platforms.instants import instant
 from platforms.jsonbody import decode
 from platforms.magento import mapping, wire
 from platforms.transport import Reply
@@ -403,7 +404,7 @@ def test_a_refunds_reason_is_only_what_the_customer_may_read() -> None:
     ],
 )
 def test_times_without_a_zone_mean_utc(text: str | None, found: datetime | None) -> None:
-    assert wire.instant(text, "x") == found
+    assert instant(text, "x") == found
 
 
 @pytest.mark.parametrize("text", ["yesterday", "0000-00-00 00:00:00"])
