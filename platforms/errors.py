@@ -18,21 +18,31 @@ body. `not_executed` is true only where it is certain that the platform did not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from schema.vocabulary import ActionKind, ProblemCode
 
+#: An address in a vendor's text, also as a link has it.
+_ADDRESS = re.compile(r"[^\s@<>\",;()]+(?:@|%40)[^\s@<>\",;()']+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
+_LONGEST = 300
+
 
 @dataclass(frozen=True)
 class Native:
-    """One error as the platform put it. `message` is the vendor's text, cut to 300 characters; staff only."""
+    """One error as the platform put it. `message` is the vendor's text for staff: one line, no address, and cut."""
 
     message: str
     code: str | None = None
     field: tuple[str, ...] | None = None
     http_status: int | None = None
+
+    def __post_init__(self) -> None:
+        line = _UNPRINTABLE.sub(" ", self.message).strip()
+        object.__setattr__(self, "message", _ADDRESS.sub("***", line)[:_LONGEST])
 
 
 class PlatformError(Exception):

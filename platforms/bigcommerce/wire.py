@@ -606,9 +606,6 @@ class Missing(Refused):
     """The thing with this id is not there."""
 
 
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
-
-
 def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429 without a word on when, and 5xx that
     are not in the vendor's words."""
@@ -666,9 +663,7 @@ def _natives(said: Mapping[str, Any], status: int) -> Iterable[Native]:
     if text is None or not isinstance(said.get("status"), int):
         return
     code = str(said["status"])
-    yield Native(_EMAIL.sub("***", text)[:300], code=code, http_status=status)
+    yield Native(text, code=code, http_status=status)
     fields = said.get("errors")
     for name, reason in fields.items() if isinstance(fields, dict) else ():
-        yield Native(
-            _EMAIL.sub("***", str(reason))[:300], code=code, field=tuple(str(name).split(".")), http_status=status
-        )
+        yield Native(str(reason), code=code, field=tuple(str(name).split(".")), http_status=status)

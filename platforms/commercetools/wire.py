@@ -625,7 +625,6 @@ class _Envelope(msgspec.Struct):
     errors: list[_Error] = []
 
 
-_EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 _SCOPE = re.compile(r"\b(?:view|manage)_[a-z_]+(?::[\w-]+)*", re.ASCII)
 
 
@@ -670,8 +669,7 @@ def _refusal(status: int, said: _Envelope) -> PlatformError:
 def _natives(said: _Envelope) -> tuple[Native, ...]:
     errors: list[tuple[str | None, str]] = [(error.code, error.message) for error in said.errors]
     return tuple(
-        Native(_EMAIL.sub("***", message)[:300], code=code, http_status=said.statusCode)
-        for code, message in errors or [(None, said.message)]
+        Native(message, code=code, http_status=said.statusCode) for code, message in errors or [(None, said.message)]
     )
 
 

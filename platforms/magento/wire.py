@@ -754,7 +754,6 @@ class _Envelope(msgspec.Struct):
     code: Any = None
 
 
-_EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 _PLACE = re.compile(r"%(\w+)", re.ASCII)
 
 
@@ -794,8 +793,7 @@ def _refusal(status: int, said: _Envelope) -> PlatformError:
     code = str(said.code) if said.code not in (None, 0, "") else None
     complaints = [_Complaint(said.message, said.parameters), *_complaints(said.errors)]
     native = tuple(
-        Native(_EMAIL.sub("***", sentence(one.message, one.parameters))[:300], code=code, http_status=status)
-        for one in complaints[:10]
+        Native(sentence(one.message, one.parameters), code=code, http_status=status) for one in complaints[:10]
     )
     if status == 401:
         resources = _resources(said.parameters)

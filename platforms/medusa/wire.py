@@ -569,9 +569,6 @@ class _Envelope(msgspec.Struct):
     code: str | None = None
 
 
-_EMAIL = re.compile(r"[^\s@<>,]+@[^\s@<>,]+")
-
-
 def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429 and 5xx."""
     if reply.status < 400 or reply.status == 429:
@@ -610,7 +607,7 @@ def _refusal(reply: Reply, said: _Envelope) -> PlatformError:
 def _native(reply: Reply, said: _Envelope | None) -> tuple[Native, ...]:
     if said is None:
         return (Native(f"HTTP {reply.status}", http_status=reply.status),)
-    return (Native(_EMAIL.sub("***", said.message)[:300], code=said.type or said.code, http_status=reply.status),)
+    return (Native(said.message, code=said.type or said.code, http_status=reply.status),)
 
 
 def _envelope(reply: Reply) -> _Envelope | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -354,8 +353,6 @@ def refund(sent: Mapping[str, str], charge: int, amount: str) -> Call:
 
 # ------------------------------------------------------------------------------------------------ what errors mean
 
-_LONGEST = 300
-
 
 def judge(reply: Reply, scopes: tuple[str, ...]) -> Reply:
     """The reply, unless its status says that the store did not do what was asked. `scopes`: what the call needs."""
@@ -405,13 +402,9 @@ def natives(reply: Reply) -> tuple[Native, ...]:
 
 def _errors(value: Any, field: tuple[str, ...], status: int) -> list[Native]:
     if isinstance(value, str) and value:
-        return [Native(message=_printable(value), field=field or None, http_status=status)]
+        return [Native(message=value, field=field or None, http_status=status)]
     if isinstance(value, list):
         return [error for inner in value[:20] for error in _errors(inner, field, status)]
     if isinstance(value, dict) and len(field) < 5:
         return [error for key in list(value)[:20] for error in _errors(value[key], (*field, str(key)[:60]), status)]
     return []
-
-
-def _printable(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()[:_LONGEST]

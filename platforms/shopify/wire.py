@@ -641,7 +641,7 @@ class GraphQLProblem(Struct):
     @property
     def native(self) -> Native:
         path = tuple(str(step) for step in self.path) if self.path else None
-        return Native(message=self.message[:300], code=self.code, field=path, http_status=200)
+        return Native(message=self.message, code=self.code, field=path, http_status=200)
 
 
 class ThrottleStatus(Struct):
@@ -720,7 +720,7 @@ def _native(reply: Reply) -> Native:
             message = first
         case _:
             message = f"HTTP {reply.status}"
-    return Native(message=message[:300], http_status=reply.status)
+    return Native(message=message, http_status=reply.status)
 
 
 def read_head(reply: Reply, what: str) -> Head:
@@ -743,7 +743,7 @@ def refuse_errors(head: Head, *, writes: bool) -> None:
     if warnings:
         raise Refused(
             "Shopify dropped a part of our search, so its rows are not the ones asked for",
-            native=[Native(message=warning.message[:300], code=warning.code) for warning in warnings],
+            native=[Native(message=warning.message, code=warning.code) for warning in warnings],
         )
 
 
@@ -818,7 +818,7 @@ def about_the_key(errors: Iterable[UserError]) -> bool:
 def refuse_user_errors(errors: Iterable[UserError], what: str, store: str) -> None:
     """Raise `Refused` where the payload of a change names reasons against it."""
     native = [
-        Native(message=error.message[:300], code=error.code, field=tuple(error.field) if error.field else None)
+        Native(message=error.message, code=error.code, field=tuple(error.field) if error.field else None)
         for error in errors
     ]
     if native:

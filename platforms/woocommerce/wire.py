@@ -540,7 +540,6 @@ class _Envelope(msgspec.Struct):
     data: Any = None
 
 
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 #: What the shop says to a key that may only read; in the site's language, so not the only sign.
 _NO_PERMISSION: Final = re.compile(r"does not have (write|read) permissions", re.ASCII)
 
@@ -565,7 +564,7 @@ def judge(reply: Reply) -> Reply:
             f"HTTP {reply.status} came from something before the shop's API, not in its words",
             native=(Native(f"HTTP {reply.status}", http_status=reply.status),),
         )
-    native = (Native(_EMAIL.sub("***", said.message)[:300], code=said.code, http_status=reply.status),)
+    native = (Native(said.message, code=said.code, http_status=reply.status),)
     if reply.status >= 500:
         # A refund that is refused is HTTP 500 with a bare number as `data`; a fault of the server has none.
         if said.code.startswith("woocommerce_rest_") and type(said.data) is int:

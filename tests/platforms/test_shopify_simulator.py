@@ -84,8 +84,9 @@ async def shop() -> AsyncIterator[Client]:
         ("customer_id:7001 NOT status:closed", ["#1002", "#1001"]),
         ('name:"#1001"', ["#1001"]),
         ("name:'1001'", ["#1001"]),
-        (f"processed_at:>='{stamp(NOW - 5 * DAY)}' customer_id:7001", ["#1002", "#1001"]),
-        (f"processed_at:<='{stamp(NOW - 40 * DAY)}'", ["#1005"]),
+        # Their names hold no instant, or two processes that collect the tests would not agree on them.
+        pytest.param(f"processed_at:>='{stamp(NOW - 5 * DAY)}' customer_id:7001", ["#1002", "#1001"], id="since"),
+        pytest.param(f"processed_at:<='{stamp(NOW - 40 * DAY)}'", ["#1005"], id="until"),
         ("", ["#1005", "#1003", "#1006", "#1002", "#1007", "#1001", "#1004"]),
     ],
 )
