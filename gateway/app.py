@@ -135,6 +135,12 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
             return Response(status_code=404)
         return JSONResponse({"endpoint": "/graphql", "tabs": tabs(runtime.sandbox), "sandbox": runtime.sandbox})
 
+    files = StaticFiles(directory=STATIC, check_dir=False)
+
+    async def page_parts(scope: Scope, receive: Receive, send: Send) -> None:
+        hidden = await closed(Request(scope, receive))
+        await (Response(status_code=404) if hidden else files)(scope, receive, send)
+
     async def home(_: Request) -> Response:
         return RedirectResponse("/graphiql")
 
@@ -144,7 +150,7 @@ def build_app(runtime: Runtime, middleware: Sequence[Middleware] = ()) -> Starle
             Route("/", home),
             Route("/graphiql", page),
             Route("/graphiql/config.json", config),
-            Mount("/graphiql", StaticFiles(directory=STATIC, check_dir=False)),
+            Mount("/graphiql", page_parts),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

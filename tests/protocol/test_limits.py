@@ -16,6 +16,7 @@ from graphql import GraphQLObjectType, parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.app import STATIC
 from gateway.limits import Costs, unbounded_lists
 from gateway.operations import document, names
 from gateway.preparing import Documents
@@ -427,7 +428,8 @@ async def test_a_mistake_is_helped_with_words_only_where_the_schema_may_be_known
 async def test_graphiql_is_there_in_production_only_for_whom_may_know_the_schema(
     production: Gateway, development: Gateway
 ) -> None:
-    for path in ("/graphiql", "/graphiql/config.json"):
+    # The page has these parts where it was built; whether it was or not, nothing of it is there for others.
+    for path in ("/graphiql", "/graphiql/config.json", *(f"/graphiql/{one.name}" for one in STATIC.glob("*.*"))):
         found = []
         for gateway, headers in ((development, BOT), (production, BOT), (production, {"authorization": "Bearer no"})):
             async with gateway.session.get(f"{gateway.url}{path}", headers=headers) as response:
