@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, EnumMeta, Flag
+from enum import EnumMeta, Flag
 from typing import Any, Final, cast
 
 from graphql import (
@@ -40,10 +40,11 @@ from graphql.execution.collect_fields import (
     collect_fields,
     collect_subfields,
 )
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 from strawberry.types.scalar import identity
 
 from execution import completing
+from execution.inputs import Arguments, has_variable, unchanging
 from execution.places import Path, Place, ResolveInfo
 from execution.resolving import (
     Attribute,
@@ -298,26 +299,24 @@ class _Writer:
 
     def _arguments(self, definition: Any, details: FieldDetailsList) -> str:
         node = details[0].node
-
-        def values(variables: VariableValues) -> dict[str, Any]:
-            return get_argument_values(definition, node, variables)
-
+        made = Arguments(definition, node)
         try:
-            fixed = None if _has_variable(node.arguments or ()) else values(self.variables)
+            fixed = None if has_variable([one.value for one in node.arguments or ()]) else made.of(self.variables)
         except Exception:  # it is told where and when the field is run
             fixed = None
-        if fixed is not None and all(_unchanging(value) for value in fixed.values()):
+        if fixed is not None and all(map(unchanging, fixed.values())):
             return self._name("given_", fixed)
         name = self._name("given_")
         index = self._count
 
-        def work_out(run: Run) -> tuple[dict[str, Any], bool]:
-            found = values(run.variables)
-            return found, all(_unchanging(value) for value in found.values())
-
         def arguments(run: Run) -> dict[str, Any]:
-            found, unchanging = run.once(index, work_out)
-            return found if unchanging else values(run.variables)
+            """The same for every object, if nobody can change what is in them."""
+            found = run.arguments.get(index)
+            if found is None:
+                found = made.of(run.variables)
+                run.arguments[index] = found if all(map(unchanging, found.values())) else {}
+                return found
+            return found or made.of(run.variables)
 
         self._names[name] = arguments
         return f"{name}(r)"
@@ -490,19 +489,3 @@ def _named_alike(kind: GraphQLEnumType, words: EnumMeta) -> bool:
         )
     except Exception:  # a member that the type does not have
         return False
-
-
-def _has_variable(nodes: Sequence[Any]) -> bool:
-    waiting: list[Any] = [node.value for node in nodes]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, VariableNode):
-            return True
-        waiting.extend(getattr(node, "values", ()))
-        waiting.extend(field.value for field in getattr(node, "fields", ()))
-    return False
-
-
-def _unchanging(value: Any) -> bool:
-    """Whether a value can be handed out again and again: nobody can change it."""
-    return value is None or isinstance(value, str | int | float | bool | Enum)

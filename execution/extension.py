@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationDefinitionNode
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import Schema, StrawberryGraphQLCoreExecutionContext
 from strawberry.types.execution import ExecutionContext
 
 from execution.compiling import MOST_FIELDS, Compiled, Outline, Unsupported, compiled, outline
+from execution.inputs import Variables
 from execution.running import Run
 
 _log = logging.getLogger(__name__)
@@ -23,13 +24,12 @@ _log = logging.getLogger(__name__)
 #: How much is kept: compiled operations, and their fields. A field takes four to five kilobytes.
 _MOST_KEPT: Final = 1_024
 _MOST_KEPT_FIELDS: Final = 16_000
-#: As graphql-core, which tells them.
-_MOST_MISTAKES: Final = 50
 
 
 @dataclass(slots=True)
 class _Kept:
     outline: Outline | None
+    variables: Variables
     variants: dict[tuple[Any, ...], Compiled | None]
 
     @property
@@ -91,10 +91,8 @@ class Operations:
             return None
         outline = found.outline
         schema = self.schema._schema
-        variables = get_variable_values(
-            schema, outline.operation.variable_definitions or (), asked.variables or {}, max_errors=_MOST_MISTAKES
-        )
-        if isinstance(variables, list):
+        variables = found.variables.of(asked.variables or {})
+        if variables is None:
             return None
         variant = tuple(variables.coerced.get(name) for name in outline.conditions)
         if not all(value is True or value is False for value in variant):
@@ -124,7 +122,8 @@ class Operations:
                 found = outline(document, name) if self.usable else None
             except Unsupported:
                 found = None
-            kept = self._kept[text, name] = _Kept(found, {})
+            nodes = found.operation.variable_definitions or () if found is not None else ()
+            kept = self._kept[text, name] = _Kept(found, Variables(self.schema._schema, nodes), {})
             self._forget()
         else:
             self._kept.move_to_end((text, name))

@@ -17,12 +17,13 @@ from strawberry.extensions.field_extension import FieldExtension, build_field_ex
 from strawberry.schema.schema import Schema
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.schema.types.base_scalars import isoformat
-from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 from strawberry.types.scalar import ScalarDefinition
+
+from execution.inputs import Conversions, converted
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 
@@ -200,24 +201,20 @@ def _arguments(field: StrawberryField, home: Schema) -> Callable[[dict[str, Any]
     """What makes Strawberry's own values of given ones, under the names of the function."""
     if not field.arguments:
         return None
-    converter = home.schema_converter
-    known = [(home.config.name_converter.from_argument(one), one.python_name, one.type) for one in field.arguments]
+    conversions = Conversions(home)
+    known = [
+        (home.config.name_converter.from_argument(one), one.python_name, conversions.of(one.type))
+        for one in field.arguments
+    ]
 
-    def converted(given: dict[str, Any], info: Any) -> dict[str, Any]:
+    def all_converted(given: dict[str, Any], info: Any) -> dict[str, Any]:
         return {
-            python_name: convert_argument(
-                value=given[name],
-                type_=type_,
-                scalar_registry=converter.scalar_registry,
-                config=home.config,
-                info=info,
-                path=(name,),
-            )
-            for name, python_name, type_ in known
+            python_name: converted(convert, given[name], info, (name,))
+            for name, python_name, convert in known
             if name in given
         }
 
-    return converted
+    return all_converted
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,6 @@ class Run:
     """
 
     __slots__ = (
-        "_arguments",
         "_context",
         "_ending",
         "_fatal",
@@ -57,6 +56,7 @@ class Run:
         "_nulled",
         "_sweeping",
         "_tasks",
+        "arguments",
         "errors",
         "gates",
         "tail",
@@ -92,7 +92,8 @@ class Run:
         self._idle: asyncio.Future[None] | None = None
         self._fatal: BaseException | None = None
         self._sweeping = False
-        self._arguments: dict[int, Any] = {}
+        #: Of each field that has some, worked out once in a run; empty: to be made anew each time.
+        self.arguments: dict[int, dict[str, Any]] = {}
 
     def ask_gates(self, gates: Sequence[Sequence[Gate]]) -> None:
         """Before anything is read. A gate that cannot tell is shut: the fields themselves will."""
@@ -149,14 +150,6 @@ class Run:
             asyncio.get_running_loop().call_soon(self._ask_together, place)
         found[1].append(source)
         found[2].append(_Wait(None, place.complete, place, path, container, key))
-
-    def once(self, place: int, make: Any) -> Any:
-        """The arguments of a field that depend on variables only: worked out once in a run."""
-        try:
-            return self._arguments[place]
-        except KeyError:
-            found = self._arguments[place] = make(self)
-            return found
 
     def track(self, values: Sequence[Any]) -> None:
         """Let go of awaitables that nobody wants: never started, or heard to their end."""
