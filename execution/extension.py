@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -81,17 +81,39 @@ class Operations:
                     self._variant(kept, (), VariableValues({}, {}))
 
     async def run(self, asked: ExecutionContext) -> ExecutionResult | None:
-        """The answer; None, before anything ran, where graphql-core is to give it."""
+        """The answer to what Strawberry is asked; None, before anything ran, where graphql-core is to give it."""
         if asked.query is None or asked.graphql_document is None or asked.schema is not self.schema:
             return None
-        if self._ahead and (asked.query, asked.operation_name) not in self._kept:
+        return await self.answer(
+            asked.query,
+            asked.operation_name,
+            asked.graphql_document,
+            asked.variables or {},
+            asked.context,
+            asked.root_value,
+            asked.operation_extensions,
+        )
+
+    async def answer(
+        self,
+        text: str,
+        name: str | None,
+        document: DocumentNode,
+        given: Mapping[str, Any],
+        context: Any,
+        root: Any = None,
+        extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult | None:
+        """The answer to an operation of a valid document, by its name and the values given for its variables; None,
+        before anything ran, where graphql-core is to give it."""
+        if self._ahead and (text, name) not in self._kept:
             return None
-        found = self._kept_for(asked.query, asked.operation_name, asked.graphql_document)
+        found = self._kept_for(text, name, document)
         if found.outline is None:
             return None
         outline = found.outline
         schema = self.schema._schema
-        variables = found.variables.of(asked.variables or {})
+        variables = found.variables.of(given)
         if variables is None:
             return None
         variant = tuple(variables.coerced.get(name) for name in outline.conditions)
@@ -100,18 +122,10 @@ class Operations:
         plan = self._variant(found, variant, variables)
         if plan is None:
             return None
-        run = Run(
-            schema,
-            outline.definitions,
-            outline.operation,
-            variables,
-            asked.root_value,
-            asked.context,
-            asked.operation_extensions,
-        )
+        run = Run(schema, outline.definitions, outline.operation, variables, root, context, extensions)
         plan.begin()
         try:
-            return await answered(plan, run, asked.root_value)
+            return await answered(plan, run, root)
         finally:
             plan.end()
 

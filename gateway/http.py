@@ -8,7 +8,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -16,32 +16,27 @@ from urllib.parse import unquote_plus
 
 import orjson
 import structlog
-from graphql import ExecutionResult as GraphQLExecutionResult
 from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.types import Info
 from strawberry.types.execution import ExecutionContext
-from strawberry.types.execution import ExecutionResult as StrawberryExecutionResult
 
-from execution.extension import CompiledExecution, Operations
+from execution.extension import Operations
+from gateway.answering import GatewayContext, GivenDocument, answer
 from gateway.crosssite import refuse_cross_site
 from gateway.documents import Persisted
 from gateway.entities import resolved
 from gateway.identity import NotAllowed, NotAuthenticated, NotNow
-from gateway.preparing import Documents, Prepared, shortened, without_suggestion
+from gateway.preparing import Documents, shortened
 from gateway.protocol import JSON, Asked, Refused, RequestError, answered_as, not_allowed, read, status_of, was_run
 from gateway.runtime import Runtime
 from gateway.telemetry import request as request_id
-from gateway.telemetry import strike
-from platforms.transport import UpstreamCall, upstream_log
 from resolvers.api import build_api
-from resolvers.context import RequestContext
-from resolvers.errors import TooMany, is_ours, presented, without_repeats
+from resolvers.errors import TooMany
 from schema.access import INTROSPECTION
 from schema.actions import Viewer
 
@@ -60,83 +55,8 @@ _NOT_STORED = (b"cache-control", b"no-store")
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 
 
-class Presented(SchemaExtension):
-    """What a client reads of an operation: errors in its words, and for staff the upstream calls it took.
-
-    It hands over the document that was prepared: nothing is parsed or validated twice.
-    """
-
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.graphql_document = self.execution_context.context.prepared.document
-        self.execution_context.pre_execution_errors = []
-        started = time.perf_counter()
-        calls: list[UpstreamCall] = []
-        self.calls = calls
-        token = upstream_log.set(calls)
-        context: GatewayContext = self.execution_context.context
-        troubled = True
-        try:
-            yield
-            result = self.execution_context.result
-            troubled = False
-            if isinstance(result, GraphQLExecutionResult | StrawberryExecutionResult) and result.errors:
-                troubled = True
-                result.errors = self._presented(result.errors, context)
-        finally:
-            upstream_log.reset(token)
-            context.runtime.telemetry.request_finished(
-                self._operation_name(), "error" if troubled else "ok", time.perf_counter() - started
-            )
-
-    def _operation_name(self) -> str | None:
-        try:
-            return self.execution_context.operation_name
-        except Exception:  # a document without a readable operation has no name
-            return None
-
-    @staticmethod
-    def _presented(errors: Sequence[GraphQLError], context: GatewayContext) -> list[GraphQLError]:
-        for error in errors:
-            if is_ours(error):
-                _log.error("resolver_failed", path=error.path, exc_info=error.original_error)
-        found = without_repeats([presented(error, context.request_id) for error in errors])
-        for error in found:
-            if error.path is None:  # it quotes the document or its variables, which may hold anything
-                error.message = strike(error.message)
-        if not context.open_schema:
-            found = [without_suggestion(error) for error in found]
-        return shortened(found, context.runtime.settings.limits.errors)
-
-    def get_results(self) -> dict[str, Any]:
-        context: GatewayContext = self.execution_context.context
-        if not context.is_staff or not getattr(self, "calls", None):
-            return {}
-        began = min(call.started for call in self.calls)
-        return {"upstream": [_call(call, began) for call in self.calls]}
-
-
-def _call(call: UpstreamCall, began: float) -> dict[str, Any]:
-    return {
-        "store": call.store,
-        "operation": call.operation,
-        "outcome": call.outcome,
-        "status": call.status,
-        "afterMilliseconds": round((call.started - began) * 1000, 1),
-        "milliseconds": round(call.milliseconds, 1),
-    }
-
-
-class GatewayContext(RequestContext):
-    """A request's context, with the process behind it."""
-
-    runtime: Runtime
-    prepared: Prepared
-    #: Whether this caller may know the schema.
-    open_schema: bool
-
-
 class Api(Schema):
-    """The schema; its errors are logged once, by `Presented`, with the request's id."""
+    """The schema; its errors are logged once, where they are presented, with the request's id."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         return None
@@ -151,7 +71,7 @@ class GraphQLView:
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         self.runtime = runtime
-        self.schema = build_api(Api, extensions=[Presented, lambda: CompiledExecution(self.operations)])
+        self.schema = build_api(Api, extensions=[GivenDocument])
         self.operations = Operations(self.schema, ahead=True)
         self.documents = Documents(self.schema._schema, settings.limits, self.operations)
         self.persisted = Persisted(settings.documents.manifests, settings.documents.only)
@@ -262,28 +182,24 @@ class GraphQLView:
         self.documents.check_request(context.prepared, operation, asked.variables)
         if digest is not None:
             self.persisted.keep(digest, text)
+        name = operation.name.value if operation.name else None
         try:
             async with asyncio.timeout(self._most_seconds):
-                result = await self.schema.execute(
-                    text,
-                    variable_values=asked.variables,
-                    context_value=context,
-                    operation_name=operation.name.value if operation.name else None,
-                )
+                result = await answer(self.schema, self.operations, text, name, asked.variables, context)
         except TimeoutError:
             words = "the answer took too long and was given up; an action that was begun goes on"
             raise RequestError.of(words, "TIMEOUT", status=504) from None
         if operation.operation is OperationType.QUERY and not result.errors:
             context.end()  # after an error something may still run, of which nobody waits for the end
-        answer: dict[str, Any] = {}
+        told: dict[str, Any] = {}
         if ran := was_run(result.data, result.errors):
-            answer["data"] = result.data
+            told["data"] = result.data
         if result.errors:
-            answer["errors"] = [error.formatted for error in result.errors]
+            told["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
-            answer["extensions"] = result.extensions
-        status, headers = _status(answer, status_of(media, ran=ran))
-        return _written(answer, status, media, headers)
+            told["extensions"] = result.extensions
+        status, headers = _status(told, status_of(media, ran=ran))
+        return _written(told, status, media, headers)
 
 
 def may_know_the_schema(viewer: Viewer) -> bool:
