@@ -66,7 +66,7 @@ _LIMITS: Final = Limits()
 #: How often it is looked whether spans are collected, in seconds, while they are not.
 _LOOK_EVERY: Final = 1.0
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-#: Sent with every call unless it says otherwise.
+#: Sent with every call to any store unless it says otherwise.
 _ALWAYS: Final = {
     "accept": ("Accept", "*/*"),
     "accept-encoding": ("Accept-Encoding", "gzip"),
@@ -188,7 +188,8 @@ class Transport:
 
     Addresses come from `base_url` only (https, public; `allow_private` is for sandboxes and shops in the own network)
     and are checked again at every name resolution. Redirects are never followed; cookies, proxies and credentials of
-    the environment are never used. Raises `AddressRefused` on an unsuitable `base_url`.
+    the environment are never used. `headers` go with every call that has none of its own by that name. Raises
+    `AddressRefused` on an unsuitable `base_url`.
     """
 
     def __init__(
@@ -201,6 +202,7 @@ class Transport:
         judge: Judge | None = None,
         observer: Observer | None = None,
         allow_private: bool = False,
+        headers: Mapping[str, str] = _NOTHING,
         extra_headers: Callable[[], Mapping[str, str]] | None = None,
         names: Names | None = None,
         tracer: trace.Tracer | None = None,
@@ -216,6 +218,7 @@ class Transport:
         self._base = parts.path.rstrip("/")
         self._judge = judge
         self._observer = observer
+        self._always = _ALWAYS | {name.lower(): (name, value) for name, value in headers.items()}
         self._extra_headers = extra_headers
         self._names = names
         self._tracer = tracer or trace.get_tracer("aftersale.platforms")
@@ -450,8 +453,10 @@ class Transport:
             target = quote(target, safe=string.punctuation)
         return f"{target}?{_encoded(call.query)}" if call.query else target
 
-    def _headers(self, call: Call) -> dict[str, tuple[str, str]]:
-        headers = dict(_ALWAYS)
+    def _headers(self, call: Call) -> Mapping[str, tuple[str, str]]:
+        if not call.headers and self._extra_headers is None:
+            return self._always
+        headers = dict(self._always)
         for name, value in call.headers.items():
             headers[name.lower()] = (name, value)
         if self._extra_headers is not None:

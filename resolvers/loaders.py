@@ -75,12 +75,6 @@ class _StoreLoaders:
             loader = self._by_store[key.store] = DataLoader(self._load)
         return loader.load(key)
 
-    def end(self) -> None:
-        """Forget what was loaded, and how."""
-        for loader in self._by_store.values():
-            loader.clear_all()
-        vars(self).clear()
-
 
 class _Products:
     """Products by store; whether asked for alone or with a whole level, each is asked for once."""
@@ -103,10 +97,6 @@ class _Products:
     @staticmethod
     async def _joined(bringing: Iterable[asyncio.Future[Mapping[str, Any]]]) -> Mapping[str, Any]:
         return {native: found for one in bringing for native, found in (await one).items()}
-
-    def end(self) -> None:
-        """Forget what was loaded, and how."""
-        vars(self).clear()
 
 
 class RequestLoaders:
@@ -136,10 +126,7 @@ class RequestLoaders:
         """Forget what was loaded; nobody may load any more."""
         for order in self._read:
             order.let_go()
-        for loaders in list(vars(self).values()):
-            if isinstance(loaders, _StoreLoaders | _Products):
-                loaders.end()
-        vars(self).clear()
+        vars(self).clear()  # each of its loaders knows it
 
     # -- batches
 

@@ -11,7 +11,8 @@ Email = NewType("Email", str)
 """An address in its canonical form; only `canonical_email` makes one."""
 
 _LOCAL = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}")
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
@@ -34,8 +35,7 @@ def canonical_email(text: str) -> Email:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii") if not domain.isascii() else domain
     except idna.IDNAError:
         raise MalformedEmail("not an e-mail address: the part after @ is not a domain name") from None
-    labels = ascii_domain.split(".")
-    if len(ascii_domain) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(ascii_domain) > 253 or not _DOMAIN.fullmatch(ascii_domain):
         raise MalformedEmail("not an e-mail address: the part after @ is not a domain name")
     return Email(f"{local}@{ascii_domain}")
 
@@ -44,6 +44,8 @@ def same_email(one: str | None, canonical: Email) -> bool:
     """Whether a platform's value is this address. A missing or malformed value is nobody's."""
     if not one:
         return False
+    if one == canonical:
+        return True
     try:
         return canonical_email(one) == canonical
     except MalformedEmail:

@@ -160,7 +160,6 @@ class BigCommerce(Platform):
         if not isinstance(config, BigCommerceConfig):
             raise TypeError("a BigCommerce store needs a BigCommerceConfig")
         super().__init__(config, services)
-        self._token = config.credentials.access_token
         self._budget = Budget(wire.QUOTA, wire.QUOTA / wire.WINDOW_SECONDS)
         self._transport = Transport(
             config.id,
@@ -169,6 +168,8 @@ class BigCommerce(Platform):
             budget=self._budget,
             observer=self.services.observer,
             judge=self._judge,
+            # Without Accept v2 may answer in XML (unverified).
+            headers={"X-Auth-Token": config.credentials.access_token.reveal(), "Accept": "application/json"},
             allow_private=config.allow_private_address or config.url is not None,
             extra_headers=self.services.extra_headers,
             client=self.services.client,
@@ -602,13 +603,13 @@ class BigCommerce(Platform):
 
     async def _read(self, call: Call, read: Callable[[Reply], T]) -> T:
         try:
-            return await self._transport.send(self._signed(call), read=read)
+            return await self._transport.send(call, read=read)
         except MissingScope as error:
             raise self._scoped(call, error) from None
 
     async def _write(self, call: Call, read: Callable[[Reply], T], action: ActionKind) -> T:
         try:
-            return await self._transport.send(self._signed(call), read=read)
+            return await self._transport.send(call, read=read)
         except MissingScope as error:
             scoped = self._scoped(call, error)
             if self.found is not None:
@@ -621,11 +622,6 @@ class BigCommerce(Platform):
         return MissingScope(
             f"the API account lacks the scope {scope}", scopes=(scope,), store=self.config.id, native=error.native
         )
-
-    def _signed(self, call: Call) -> Call:
-        # Without Accept v2 may answer in XML (unverified).
-        headers = {"X-Auth-Token": self._token.reveal(), "Accept": "application/json"}
-        return replace(call, headers={**call.headers, **headers})
 
     async def _all_rows(self, ask: Callable[[int], Call], type_: type[T], what: str) -> list[T]:
         """Every page of a v2 list, which does not say how many there are."""

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal, TypeVar
 
@@ -108,7 +108,7 @@ class Medusa(Platform):
             raise TypeError("a Medusa store needs a MedusaConfig")
         super().__init__(config, services)
         key = config.credentials.secret_key.reveal()
-        self._authorization = "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")
+        authorization = "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii")
         self._transport = Transport(
             config.id,
             config.url,
@@ -116,6 +116,7 @@ class Medusa(Platform):
             observer=self.services.observer,
             judge=wire.judge,
             allow_private=config.allow_private_address,
+            headers={"Authorization": authorization, "Accept": "application/json"},
             extra_headers=self.services.extra_headers,
             client=self.services.client,
         )
@@ -479,15 +480,10 @@ class Medusa(Platform):
     # -- calls
 
     async def _read(self, call: Call, type_: type[T], what: str) -> T:
-        return await self._transport.send(self._signed(call), read=lambda reply: decode(type_, reply, what))
+        return await self._transport.send(call, read=lambda reply: decode(type_, reply, what))
 
     async def _write(self, call: Call, type_: type[T], what: str) -> T:
-        return await self._transport.send(self._signed(call), read=lambda reply: decode(type_, reply, what))
-
-    def _signed(self, call: Call) -> Call:
-        return replace(
-            call, headers={**call.headers, "Authorization": self._authorization, "Accept": "application/json"}
-        )
+        return await self._transport.send(call, read=lambda reply: decode(type_, reply, what))
 
 
 # ------------------------------------------------------------------------------------------------- places in a list

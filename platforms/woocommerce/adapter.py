@@ -150,7 +150,7 @@ class WooCommerce(Platform):
             raise TypeError("a WooCommerce store needs a WooCommerceConfig")
         super().__init__(config, services)
         key, secret = config.credentials.consumer_key.reveal(), config.credentials.consumer_secret.reveal()
-        self._authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+        authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         self._transport = Transport(
             config.id,
             config.url,
@@ -158,6 +158,7 @@ class WooCommerce(Platform):
             observer=self.services.observer,
             judge=wire.judge,
             allow_private=config.allow_private_address,
+            headers={"Authorization": authorization, "Accept": "application/json"},
             extra_headers=self.services.extra_headers,
             client=self.services.client,
         )
@@ -727,7 +728,7 @@ class WooCommerce(Platform):
     # -- calls
 
     async def _read(self, call: Call, type_: type[T], what: str) -> T:
-        value = await self._transport.send(self._signed(call), read=lambda reply: decode(type_, reply, what))
+        value = await self._transport.send(call, read=lambda reply: decode(type_, reply, what))
         self._key_works = True
         return value
 
@@ -744,19 +745,12 @@ class WooCommerce(Platform):
                 raise
 
         try:
-            return await self._transport.send(
-                self._signed(call), read=lambda reply: decode(type_, reply, what), judge=judged
-            )
+            return await self._transport.send(call, read=lambda reply: decode(type_, reply, what), judge=judged)
         except MissingScope as error:
             if self.found is not None:
                 scopes = {**self.found.missing_scopes, action: error.scopes or (wire.WRITE_PERMISSION,)}
                 self.found = replace(self.found, missing_scopes=scopes)
             raise
-
-    def _signed(self, call: Call) -> Call:
-        return replace(
-            call, headers={**call.headers, "Authorization": self._authorization, "Accept": "application/json"}
-        )
 
     async def _batches(
         self, ids: Sequence[str], ask: Callable[[Sequence[str]], Call], type_: type[list[T]], what: str

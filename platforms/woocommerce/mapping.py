@@ -406,10 +406,15 @@ def _refund(row: wire.RefundRow, of: wire.OrderRow, lines: Mapping[str, OrderLin
 # --------------------------------------------------------------------------------------------------------- customers
 
 
+_STATE_CODE = re.compile(r"([A-Z]{2}-?)?[A-Z0-9]{1,3}")
+_COUNTRY_CODE = re.compile(r"[A-Z]{2}")
+
+
 def address(row: wire.PostalAddress) -> Address | None:
     name = " ".join(filter(None, (row.first_name, row.last_name)))
     if not any((name, row.company, row.address_1, row.city, row.postcode, row.country)):
         return None
+    is_code = _STATE_CODE.fullmatch(row.state) is not None
     return Address(
         name=name or None,
         company=row.company or None,
@@ -417,20 +422,12 @@ def address(row: wire.PostalAddress) -> Address | None:
         line2=row.address_2 or None,
         city=row.city or None,
         # Countries with a list of their own give a code, the others the shopper's words.
-        region=None if _is_code(row.state) else row.state or None,
-        region_code=row.state if _is_code(row.state) else None,
+        region=None if is_code else row.state or None,
+        region_code=row.state if is_code else None,
         postal_code=row.postcode or None,
-        country_code=CountryCode(row.country) if _is_country(row.country) else None,
+        country_code=CountryCode(row.country) if _COUNTRY_CODE.fullmatch(row.country) else None,
         phone=row.phone or None,
     )
-
-
-def _is_code(state: str) -> bool:
-    return re.fullmatch(r"([A-Z]{2}-?)?[A-Z0-9]{1,3}", state, re.ASCII) is not None
-
-
-def _is_country(code: str) -> bool:
-    return re.fullmatch(r"[A-Z]{2}", code, re.ASCII) is not None
 
 
 def profile(row: wire.CustomerRow, home: Home) -> CustomerProfile:
