@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import compress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from graphql import ExecutionResult, GraphQLError, located_error
 from graphql.execution.values import VariableValues
@@ -21,7 +20,7 @@ from execution.resolving import Gate, Level
 class _Wait:
     """A place that waits for its value."""
 
-    __slots__ = ("awaitable", "complete", "container", "given_up", "key", "path", "pick", "place", "started")
+    __slots__ = ("awaitable", "complete", "container", "given_up", "key", "path", "place", "started")
 
     def __init__(
         self, awaitable: Any, complete: Complete, place: Place, path: Path, container: Any, key: str | int
@@ -32,11 +31,23 @@ class _Wait:
         self.path = path
         self.container = container
         self.key = key
-        #: Under which key its value is in what is awaited, where several places share that; None: it is the value.
-        self.pick: Any = None
         self.started = False
         #: A place above became null, or the run ended: nobody wants the value any more.
         self.given_up = False
+
+
+#: One spot of a level: an object whose field is read together with those of others, its path, and where the value goes.
+_Spot: TypeAlias = tuple[Any, Path, dict[str, Any], str]
+
+
+class _Shared:
+    """Spots of a level that one future brings the values of, each under a key of its own."""
+
+    __slots__ = ("place", "spots")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.spots: list[tuple[_Spot, Any]] = []
 
 
 class Run:
@@ -54,6 +65,7 @@ class Run:
         "_idle",
         "_levels",
         "_nulled",
+        "_shared",
         "_sweeping",
         "_tasks",
         "arguments",
@@ -87,7 +99,8 @@ class Run:
         self._futures: dict[asyncio.Future[Any], list[_Wait]] = {}
         self._tasks: dict[asyncio.Task[None], _Wait] = {}
         #: What is read together, until the tick that met the first of it is over.
-        self._levels: dict[Place, tuple[Level, list[Any], list[_Wait]]] = {}
+        self._levels: dict[Place, tuple[Level, list[_Spot]]] = {}
+        self._shared: dict[asyncio.Future[Any], list[_Shared]] = {}
         self._ending: set[asyncio.Future[Any]] = set()
         self._idle: asyncio.Future[None] | None = None
         self._fatal: BaseException | None = None
@@ -146,10 +159,9 @@ class Run:
         """Fill a place when its level was read: one question and one callback for all that this tick meets of it."""
         found = self._levels.get(place)
         if found is None:
-            found = self._levels[place] = (level, [], [])
+            found = self._levels[place] = (level, [])
             asyncio.get_running_loop().call_soon(self._ask_together, place)
-        found[1].append(source)
-        found[2].append(_Wait(None, place.complete, place, path, container, key))
+        found[1].append((source, path, container, key))
 
     def track(self, values: Sequence[Any]) -> None:
         """Let go of awaitables that nobody wants: never started, or heard to their end."""
@@ -162,7 +174,7 @@ class Run:
     # ------------------------------------------------------------------ waiting
     @property
     def waits(self) -> bool:
-        return bool(self._tasks or self._futures or self._levels)
+        return bool(self._tasks or self._futures or self._shared or self._levels)
 
     @property
     def over(self) -> bool:
@@ -185,7 +197,8 @@ class Run:
     async def give_up(self) -> None:
         """End all that still runs for this run."""
         self._levels.clear()
-        futures, self._futures = self._futures, {}
+        futures = [*self._futures, *self._shared]
+        self._futures, self._shared = {}, {}
         for future in futures:  # as awaiting them would have done
             future.cancel()
         for task, wait in list(self._tasks.items()):
@@ -217,21 +230,71 @@ class Run:
             self._check()
 
     def _ask_together(self, place: Place) -> None:
-        level, sources, waits = self._levels.pop(place, _NO_LEVEL)
+        level, spots = self._levels.pop(place, _NO_LEVEL)
         if self._nulled:
-            wanted = [not self._is_nulled(wait.path) for wait in waits]
-            sources, waits = list(compress(sources, wanted)), list(compress(waits, wanted))
+            spots = [spot for spot in spots if not self._is_nulled(spot[1])]
         try:
-            for wait, found in zip(waits, level.together(sources, self._context) if waits else (), strict=True):
+            brought: dict[asyncio.Future[Any], _Shared] = {}
+            asked = level.together([spot[0] for spot in spots], self._context) if spots else ()
+            for spot, found in zip(spots, asked, strict=True):
                 if found is None:
-                    self._arrived(wait, None)
+                    self._fill(place, spot, None)
+                    continue
+                future, pick = found
+                shared = brought.get(future)
+                if shared is None:
+                    shared = brought[future] = _Shared(place)
+                shared.spots.append((spot, pick))
+            for future, shared in brought.items():
+                waiting = self._shared.get(future)
+                if waiting is None:
+                    self._shared[future] = [shared]
+                    future.add_done_callback(self._brought)
                 else:
-                    wait.pick = found[1]
-                    self._wait_for(found[0], wait)
+                    waiting.append(shared)
         except BaseException as fatal:
             self._end_with(fatal)
             raise
         self._check()
+
+    def _brought(self, future: asyncio.Future[Any]) -> None:
+        waiting = self._shared.pop(future, ())
+        if future.cancelled():
+            if waiting:
+                self._end_with(asyncio.CancelledError())
+            return
+        error = future.exception()
+        try:
+            if error is None:
+                found = future.result()
+                for shared in waiting:
+                    place = shared.place
+                    for spot, pick in shared.spots:
+                        self._fill(place, spot, found.get(pick))
+            elif isinstance(error, Exception):
+                for shared in waiting:
+                    for spot, _ in shared.spots:
+                        self._miss(shared.place, spot[1], error)
+            elif waiting:
+                self._end_with(error)
+        except BaseException as fatal:
+            self._end_with(fatal)
+            raise
+        self._check()
+
+    def _fill(self, place: Place, spot: _Spot, value: Any) -> None:
+        _, path, container, key = spot
+        if self._nulled and self._is_nulled(path):
+            return
+        try:
+            found = place.complete(value, path, self)
+        except Exception as error:
+            self._miss(place, path, error)
+            return
+        if found.__class__ is Later:
+            self.wait(found.awaitable, found.complete, place, path, container, key)
+        else:
+            container[key] = found
 
     def _settled(self, future: asyncio.Future[Any]) -> None:
         waiting = self._futures.pop(future, ())
@@ -244,7 +307,7 @@ class Run:
             if error is None:
                 value = future.result()
                 for wait in waiting:
-                    self._arrived(wait, value if wait.pick is None else value.get(wait.pick))
+                    self._arrived(wait, value)
             elif isinstance(error, Exception):
                 for wait in waiting:
                     self._failed(wait, error)
@@ -269,11 +332,13 @@ class Run:
             wait.container[wait.key] = found
 
     def _failed(self, wait: _Wait, error: Exception) -> None:
-        if wait.given_up:
-            return
-        path = wait.path
-        located = located_error(error, list(wait.place.nodes), keys_of(path))
-        for _ in range(wait.place.up):
+        if not wait.given_up:
+            self._miss(wait.place, wait.path, error)
+
+    def _miss(self, place: Place, path: Path, error: Exception) -> None:
+        """A value that was waited for is an error: it reaches as far up as places must not be null."""
+        located = located_error(error, list(place.nodes), keys_of(path))
+        for _ in range(place.up):
             assert path is not None
             path = path[0]
         self._note(located, path)
@@ -316,6 +381,12 @@ class Run:
             waiting[:] = [wait for wait in waiting if not self._is_nulled(wait.path)]
             if not waiting:
                 del self._futures[future]
+        for future, sharing in list(self._shared.items()):
+            for shared in sharing:
+                shared.spots[:] = [one for one in shared.spots if not self._is_nulled(one[0][1])]
+            sharing[:] = [shared for shared in sharing if shared.spots]
+            if not sharing:
+                del self._shared[future]
         for task, wait in list(self._tasks.items()):
             if self._is_nulled(wait.path):
                 self._stop(task, wait)
@@ -345,7 +416,7 @@ class Run:
         return ExecutionResult(data, self.errors or None)
 
 
-_NO_LEVEL: Final[Any] = (None, (), ())
+_NO_LEVEL: Final[Any] = (None, ())
 
 
 def _let_pass(gates: Sequence[Gate], context: Any) -> bool:
