@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
@@ -256,7 +256,7 @@ class WooCommerce(Platform):
 
     async def orders(self, ids: Sequence[str], parts: OrderParts) -> Mapping[str, Order]:
         wanted = _native(ids)
-        rows = await self._batches(wanted, wire.orders_by_ids, list[wire.OrderRow], "orders")
+        rows = await self._batches(wanted, wire.orders_by_ids, _rows(parts), "orders")
         shown = [row for row in rows if str(row.id) in wanted and mapping.is_shown(row)]
         return {order.source.native_id: order for order in await self._orders(shown, parts)}
 
@@ -267,12 +267,12 @@ class WooCommerce(Platform):
         if not wanted:
             return []
         if ids := _native([wanted]):
-            rows = await self._read(wire.orders_by_ids(ids), list[wire.OrderRow], "orders")
+            rows = await self._read(wire.orders_by_ids(ids), _rows(parts), "orders")
             if found := _numbered(rows, wanted):
                 return await self._orders(found, parts)
         rows = []
         for page in range(1, _PAGES + 1):
-            more = await self._read(wire.orders_search(wanted, page), list[wire.OrderRow], "orders")
+            more = await self._read(wire.orders_search(wanted, page), _rows(parts), "orders")
             rows += more
             if len(more) < wire.MOST:
                 break
@@ -295,8 +295,8 @@ class WooCommerce(Platform):
             return row.customer_id == 0 and same_email(row.billing.email, person.email)
 
         stretches = await together(
-            *(self._stretch(query, after, of_record(record), customer=record) for record in records),
-            self._stretch(query, after, of_guest, customer=0, search=person.email),
+            *(self._stretch(query, parts, after, of_record(record), customer=record) for record in records),
+            self._stretch(query, parts, after, of_guest, customer=0, search=person.email),
         )
         # Only as far down as every route has been read is the merged list complete.
         cut = max((stretch.read_to for stretch in stretches if stretch.read_to is not None), default=None)
@@ -314,6 +314,7 @@ class WooCommerce(Platform):
     async def _stretch(
         self,
         query: OrdersQuery,
+        parts: OrderParts,
         after: _Key | None,
         mine: Callable[[wire.OrderRow], bool],
         *,
@@ -346,7 +347,7 @@ class WooCommerce(Platform):
                     per_page=per_page,
                     page=page,
                 ),
-                list[wire.OrderRow],
+                _rows(parts),
                 "orders",
             )
             for row in found:
@@ -643,7 +644,7 @@ class WooCommerce(Platform):
         return shares + (refunds.cut(left.of_shipping(), shipping) if shipping else [])
 
     async def _left(self, order: str) -> refunds.Left:
-        rows = await self._read(wire.orders_by_ids([order]), list[wire.OrderRow], "orders")
+        rows = await self._read(wire.orders_by_ids([order]), list[wire.PaidOrderRow], "orders")
         row = next((row for row in rows if str(row.id) == order), None)
         if row is None:
             raise Refused("the shop no longer has the order", store=self.config.id)
@@ -826,6 +827,14 @@ def _position(text: str) -> _Key:
 def _native(ids: Iterable[str]) -> list[str]:
     """Those that can be ids here at all, each once: whole numbers as WooCommerce writes them."""
     return [one for one in dict.fromkeys(ids) if one.isascii() and one.isdecimal() and one[0] != "0" and len(one) <= 19]
+
+
+def _rows(parts: OrderParts) -> type[list[wire.OrderRow]]:
+    """No more of each order is decoded than is asked for."""
+    return cast(
+        "type[list[wire.OrderRow]]",
+        list[wire.AddressedOrderRow] if OrderParts.ADDRESSES in parts else list[wire.OrderRow],
+    )
 
 
 def _numbered(rows: Iterable[wire.OrderRow], number: str) -> list[wire.OrderRow]:

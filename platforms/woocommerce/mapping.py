@@ -153,7 +153,6 @@ class _Wanted(NamedTuple):
     fulfillments: bool
     returns: bool
     refunds: bool
-    addresses: bool
     status_url: bool
 
 
@@ -165,7 +164,6 @@ def _wanted(parts: OrderParts) -> _Wanted:
         fulfillments=bool(parts & OrderParts.FULFILLMENTS),
         returns=bool(parts & OrderParts.RETURNS),
         refunds=bool(parts & OrderParts.REFUNDS),
-        addresses=bool(parts & OrderParts.ADDRESSES),
         status_url=bool(parts & OrderParts.STATUS_URL),
     )
 
@@ -175,6 +173,7 @@ def order(
 ) -> Order:
     """`refunds` are the order's refunds with their lines, None where they were not asked for or could not be read."""
     wanted = _wanted(parts)
+    addressed = row if isinstance(row, wire.AddressedOrderRow) else None
     native, status, currency = str(row.id), row.status, row.currency
     total = wire.amount(row.total, "order.total")
     refunded = refunded_amount(row)
@@ -221,8 +220,8 @@ def order(
         fulfillments=_fulfillments(row, lines, home) if wanted.fulfillments else NOT_LOADED,
         returns=[] if wanted.returns else NOT_LOADED,
         refunds=_refunds(row, lines, refunds, home) if wanted.refunds else NOT_LOADED,
-        shipping_address=address(row.shipping) if wanted.addresses else NOT_LOADED,
-        billing_address=address(row.billing) if wanted.addresses else NOT_LOADED,
+        shipping_address=NOT_LOADED if addressed is None else address(addressed.shipping),
+        billing_address=NOT_LOADED if addressed is None else address(addressed.billing),
         status_url=None if wanted.status_url else NOT_LOADED,  # payment_url is a page to pay at
         owner=owner,
         customer_native_id=str(row.customer_id) if row.customer_id else None,
@@ -560,6 +559,7 @@ def _stock(quantity: int | Decimal | None) -> int | None:
     return None if quantity is None else int(quantity)
 
 
+@lru_cache(maxsize=4096)  # pictures are frozen, and a shop's come again and again
 def _image(row: wire.Picture) -> Image | None:
     url = web_address(row.src)
     return make_image(url=url, alt=html.unescape(row.alt) or None) if url else None

@@ -45,7 +45,7 @@ class Gone:
 class Left:
     """What is left of an order, item by item, after the refunds it has had."""
 
-    def __init__(self, row: wire.OrderRow, refunds: Sequence[wire.RefundRow], store: str) -> None:
+    def __init__(self, row: wire.PaidOrderRow, refunds: Sequence[wire.RefundRow], store: str) -> None:
         self._row = row
         self._store = store
         self._gone: dict[int, Gone] = {}
@@ -55,7 +55,7 @@ class Left:
             for shipping in refund.shipping_lines:
                 self._take(shipping, 0)
 
-    def _take(self, item: wire.LineRow | wire.ShippingRow, units: int) -> None:
+    def _take(self, item: wire.PaidLineRow | wire.ShippingRow, units: int) -> None:
         of = wire.refunded_item(item.meta_data)
         if of is None:
             raise Unreadable("a refund of this order does not tell which of its lines it was for", store=self._store)
@@ -72,7 +72,7 @@ class Left:
         rows = {str(row.id): row for row in self._row.line_items}
         return [self._of_line(rows.get(one.line.native_id), one.quantity) for one in lines]
 
-    def _of_line(self, row: wire.LineRow | None, units: int) -> Share:
+    def _of_line(self, row: wire.PaidLineRow | None, units: int) -> Share:
         if row is None:
             raise Refused("the order has no such line any more", store=self._store)
         if Decimal(row.quantity) != int(row.quantity):

@@ -233,7 +233,14 @@ class Meta(msgspec.Struct, frozen=True):
     value: Any = None
 
 
-class PostalAddress(msgspec.Struct, frozen=True):
+class Contact(msgspec.Struct, frozen=True):
+    """What is looked at of an address that nobody asks for."""
+
+    country: str = ""
+    email: str | None = None
+
+
+class PostalAddress(Contact, frozen=True):
     first_name: str = ""
     last_name: str = ""
     company: str = ""
@@ -242,8 +249,6 @@ class PostalAddress(msgspec.Struct, frozen=True):
     city: str = ""
     state: str = ""
     postcode: str = ""
-    country: str = ""
-    email: str | None = None
     phone: str | None = None
 
 
@@ -267,6 +272,11 @@ class LineRow(msgspec.Struct, frozen=True):
     total_tax: str
     sku: str | None = None
     parent_name: str | None = None
+
+
+class PaidLineRow(LineRow, frozen=True):
+    """A line as a refund has to know it."""
+
     taxes: list[TaxRow] = []
     meta_data: list[Meta] = []
 
@@ -301,13 +311,12 @@ class OrderRow(msgspec.Struct, frozen=True):
     total_tax: str
     #: 0 for a guest.
     customer_id: int
-    billing: PostalAddress
-    shipping: PostalAddress
-    line_items: list[LineRow]
+    billing: Contact
+    shipping: Contact
+    line_items: Sequence[LineRow]
     #: Only `*_gmt` says which instant is meant; the others are in the site's own zone, unnamed.
     date_created_gmt: str | None
     refunds: list[RefundSummary]
-    shipping_lines: list[ShippingRow] = []
     date_modified_gmt: str | None = None
     date_completed_gmt: str | None = None
     date_paid_gmt: str | None = None
@@ -316,6 +325,20 @@ class OrderRow(msgspec.Struct, frozen=True):
     transaction_id: str = ""
     created_via: str = ""
     customer_note: str = ""
+
+
+class AddressedOrderRow(OrderRow, frozen=True, kw_only=True):
+    """An order whose addresses are asked for."""
+
+    billing: PostalAddress
+    shipping: PostalAddress
+
+
+class PaidOrderRow(OrderRow, frozen=True, kw_only=True):
+    """An order of which money is to be paid back."""
+
+    line_items: Sequence[PaidLineRow]
+    shipping_lines: list[ShippingRow] = []
 
 
 class OrderState(msgspec.Struct, frozen=True):
@@ -330,7 +353,7 @@ class RefundRow(msgspec.Struct, frozen=True):
     #: Empty where the refund was recorded without an amount.
     amount: str
     date_created_gmt: str
-    line_items: list[LineRow] = []
+    line_items: list[PaidLineRow] = []
     shipping_lines: list[ShippingRow] = []
     meta_data: list[Meta] = []
     reason: str | None = None

@@ -80,7 +80,8 @@ HOME = mapping.Home("eu", "https://eu.example.com", "Europe/Berlin", source)
 
 def mapped(body: Any, parts: OrderParts = OrderParts.ALL, refunds: list[Any] | None = None) -> Order:
     rows = None if refunds is None else read(list[wire.RefundRow], refunds)
-    return mapping.order(read(wire.OrderRow, body), parts, HOME, None, rows)
+    kind = wire.AddressedOrderRow if OrderParts.ADDRESSES in parts else wire.OrderRow
+    return mapping.order(read(kind, body), parts, HOME, None, rows)
 
 
 # ------------------------------------------------------------------ orders

@@ -30,25 +30,25 @@ def test_a_line_split_in_any_way_comes_to_the_line(whole: Decimal, of: int, data
     assert sum(shares) == whole
 
 
-def line_row(of: int, net: Decimal, tax: Decimal, rates: list[int]) -> wire.LineRow:
+def line_row(of: int, net: Decimal, tax: Decimal, rates: list[int]) -> wire.PaidLineRow:
     """A line whose rates together are off the line's tax by what rounding each of them made."""
     parts = [(tax * rate / sum(rates)).quantize(Decimal("0.01")) for rate in rates] if sum(rates) else []
-    return wire.LineRow(
+    return wire.PaidLineRow(
         5, "Mug", 9, 0, of, f"{net}", f"{tax}", f"{net}", f"{tax}",
         taxes=[wire.TaxRow(number, f"{part}") for number, part in enumerate(parts, 70)],
     )  # fmt: skip
 
 
-def order_row(line: wire.LineRow) -> wire.OrderRow:
+def order_row(line: wire.PaidLineRow) -> wire.PaidOrderRow:
     nobody = wire.PostalAddress()
-    return wire.OrderRow(
-        1, "1", "processing", "EUR", True, "0", "0", "0", "0", "0", "0", 0, nobody, nobody, [line], None, []
+    return wire.PaidOrderRow(
+        1, "1", "processing", "EUR", True, "0", "0", "0", "0", "0", "0", 0, nobody, nobody, None, [], line_items=[line]
     )
 
 
 def refund_row(share: refunds.Share, number: int) -> wire.RefundRow:
     """As the shop records a share."""
-    back = wire.LineRow(
+    back = wire.PaidLineRow(
         100 + number, "Mug", 9, 0, -share.units, f"{-share.net}", f"{-share.tax}", f"{-share.net}", f"{-share.tax}",
         taxes=[wire.TaxRow(rate, f"{-tax}") for rate, tax in share.rates],
         meta_data=[wire.Meta("_refunded_item_id", str(share.item))],
