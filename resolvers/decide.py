@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiodataloader import DataLoader
@@ -53,7 +54,10 @@ class Decides:
     def __init__(self, context: RequestContext) -> None:
         self._context = context
         self._policies = context.services.policies
-        self._ledger: DataLoader[_Subject, _Known] = DataLoader(self._ask_ledger)
+
+    @cached_property
+    def _ledger(self) -> DataLoader[_Subject, _Known]:
+        return DataLoader(self._ask_ledger)
 
     def order_parts(self, actions: Sequence[ActionKind] | None) -> OrderParts:
         parts = OrderParts.NONE

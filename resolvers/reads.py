@@ -100,11 +100,7 @@ class RequestReads:
             PlatformError: no store that answered knows it, and one did not answer: it cannot be said.
         """
         asked = self._stores.all() if stores is None else list(stores)
-        answers = await ask_all(
-            able(asked, Operation.PROFILES),
-            lambda platform: self.person(platform, email).profiles(),
-            self._context.patience,
-        )
+        answers = await self._profiles(able(asked, Operation.PROFILES), email)
         profiles = [profile for _, found in answers if not isinstance(found, PlatformError) for profile in found]
         troubled = issues(answers)
         if not profiles and not known:
@@ -128,6 +124,19 @@ class RequestReads:
             phone=first("phone"),
             locale=first("locale"),
         )
+
+    async def _profiles(
+        self, platforms: Sequence[Platform], email: Email
+    ) -> list[tuple[Platform, Sequence[CustomerProfile] | PlatformError]]:
+        """A person's records in each store, or its error. The loader asks side by side, each store in its own time."""
+        from resolvers.loaders import ProfileKey
+
+        loading = [self._context.loaders.profiles.load(ProfileKey(one.config.id, email)) for one in platforms]
+        answers: list[Any] = await asyncio.gather(*loading, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, PlatformError):
+                raise answer
+        return list(zip(platforms, answers, strict=True))
 
     async def _must_have_ordered(
         self, email: Email, asked: Sequence[Platform], profiles: Sequence[tuple[Platform, object]], info: Info | None
