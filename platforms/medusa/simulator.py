@@ -492,7 +492,7 @@ def _json(body: Any) -> bytes:
     def kept(value: object) -> str:
         if not isinstance(value, Decimal):
             raise TypeError(type(value).__name__)
-        numbers.append(format(_number(value), "f"))
+        numbers.append(format(Decimal(_number(value)), "f"))
         return f"\x00{len(numbers) - 1}\x00"
 
     text = json.dumps(body, default=kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,10 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from platforms.base import StoreConfig
+from policies import messages
+from policies.messages import Say
 from sandbox.people import BOT_KEY
+from sandbox.world import PLANS
 from tests.running import EVERY_STORE, Gateway, running_gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -100,3 +103,44 @@ async def test_the_bot_is_told_in_the_stores_language_as_well(everywhere: Gatewa
     assert "errors" not in answer, answer
     [reason, *_] = answer["data"]["order"]["lines"][0]["eligibility"][0]["decision"]["reasons"]
     assert reason["customerMessage"].startswith("Die Rückgabefrist")
+
+
+def _sentences() -> Iterator[Say]:
+    for value in vars(messages).values():
+        if isinstance(value, Mapping):
+            told = [value, *value.values()]
+            yield from (one for one in told if isinstance(one, Mapping) and {"en", "de"} <= one.keys())
+
+
+async def test_every_sentence_of_the_gateway_is_in_every_language_of_the_sandbox_and_names_the_same() -> None:
+    languages = {"en", *(str(plan.settings["locale"]).partition("-")[0] for plan in PLANS if "locale" in plan.settings)}
+    assert languages == {"en", "de", "nl", "sv"}
+    found = list(_sentences())
+    assert len(found) > 40
+    for say in found:
+        assert set(say) == languages
+        assert len({frozenset(template.names) for template in say.values()}) == 1, say["en"]
+
+
+REASONS = """query ($stores: [ID!]) { customer(by: {email: "ada@example.com"}, stores: $stores) {
+  orders(first: 20) { nodes { eligibility(actions: [CANCEL_ORDER, RETURN_ORDER, REFUND_ORDER]) {
+    decision { reasons { customerMessage } } } } } } }"""
+
+
+@pytest.mark.parametrize("store", ["nl", "de", "se"])
+async def test_no_reason_of_a_store_is_told_half_in_another_language(everywhere: Gateway, store: str) -> None:
+    async def said(language: str | None) -> list[str]:
+        headers = {"Accept-Language": language} if language is not None else {}
+        answer = await everywhere.ask(REASONS, {"stores": [store]}, headers=headers)
+        assert "errors" not in answer, answer
+        orders = answer["data"]["customer"]["orders"]["nodes"]
+        return [
+            reason["customerMessage"]
+            for order in orders
+            for one in order["eligibility"]
+            for reason in (one["decision"] or {"reasons": []})["reasons"]
+        ]
+
+    own, english = await said(None), await said("en")
+    assert len(own) == len(english) > 5
+    assert not set(own) & set(english)
