@@ -42,8 +42,8 @@ class Operations:
 
     def __init__(self, schema: Schema, *, ahead: bool = False) -> None:
         self.schema = schema
-        #: Only what was prepared is answered; else all is compiled when it is first asked.
-        self._ahead = ahead
+        #: Whether only what was prepared is answered; else all is compiled when it is first asked.
+        self.ahead = ahead
         self._kept: OrderedDict[tuple[str, str | None], _Kept] = OrderedDict()
         self._fields = 0
 
@@ -106,7 +106,7 @@ class Operations:
     ) -> ExecutionResult | None:
         """The answer to an operation of a valid document, by its name and the values given for its variables; None,
         before anything ran, where graphql-core is to give it."""
-        if self._ahead and (text, name) not in self._kept:
+        if self.ahead and (text, name) not in self._kept:
             return None
         found = self._kept_for(text, name, document)
         if found.outline is None:

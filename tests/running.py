@@ -12,8 +12,10 @@ from typing import Any
 
 import aiohttp
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from gateway.app import build_app
+from gateway.http import GraphQLView
 from gateway.operations import document
 from gateway.proofs import Post
 from gateway.runtime import Runtime
@@ -35,6 +37,7 @@ class Gateway:
     runtime: Runtime
     session: aiohttp.ClientSession
     now: datetime
+    view: GraphQLView
 
     async def ask(
         self, query: str, variables: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
@@ -89,10 +92,12 @@ async def running_gateway(
     stores: Sequence[str] = FEW,
     post: Post | None = None,
     generous: bool = False,
+    at_once: bool = True,
     **changes: Any,
 ) -> AsyncIterator[Gateway]:
     """The sandbox's gateway over some of its stores; `changes` replace settings, `post` takes one-time codes,
-    `generous`: no throttling."""
+    `generous`: no throttling, `at_once`: operations are compiled when they are first asked for, since most that are
+    served were asked for before."""
     start = now or datetime.now(UTC)
     plans = tuple(plan.generous() if generous else plan for plan in PLANS if plan.key in stores)
     async with open_shops(start, plans) as shops, aiohttp.ClientSession() as session:
@@ -103,7 +108,11 @@ async def running_gateway(
         await runtime.start()
         await runtime.probed()
         try:
-            async with serve(build_app(runtime, [Middleware(SandboxControls)])) as url:
-                yield Gateway(url, shops, runtime, session, start)
+            app = build_app(runtime, [Middleware(SandboxControls)])
+            [view] = [route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/graphql"]
+            assert isinstance(view, GraphQLView)
+            view.operations.ahead = not at_once
+            async with serve(app) as url:
+                yield Gateway(url, shops, runtime, session, start, view)
         finally:
             await runtime.stop()

@@ -12,7 +12,7 @@ import pytest
 from platforms.base import ORDER_FACTS, CancelOrder
 from platforms.errors import MissingScope
 from sandbox.faults import Fault
-from schema.vocabulary import ActionKind, CancelReason, RefundChoice
+from schema.vocabulary import ActionKind, CancelReason, RefundChoice, SupportLevel
 from tests.running import Gateway, running_gateway
 
 CAPABILITIES = "{ stores { id capabilities { action support note } } }"
@@ -58,7 +58,7 @@ async def test_a_plug_in_installed_later_shows_without_a_restart(tmp_path: Path)
 async def test_a_permission_granted_later_shows_though_only_a_refused_write_told_that_it_was_missing(
     tmp_path: Path,
 ) -> None:
-    async with running_gateway(tmp_path, capabilities_minutes=0.5 / 60) as gateway:
+    async with running_gateway(tmp_path, capabilities_minutes=1.5 / 60) as gateway:
         platform, shop = gateway.runtime.platforms["eu"], gateway.shops["eu"].simulator
         before = platform.capability(ActionKind.CANCEL_ORDER).support
         shop.permission = "read"
@@ -67,6 +67,7 @@ async def test_a_permission_granted_later_shows_though_only_a_refused_write_told
             await platform.cancel_order(
                 CancelOrder("act-1", order, CancelReason.CUSTOMER, RefundChoice.NONE, False, False)
             )
+        assert platform.capability(ActionKind.CANCEL_ORDER).support is SupportLevel.MISSING_SCOPE
         assert await support(gateway, "eu", "CANCEL_ORDER") == "MISSING_SCOPE"
         shop.permission = "read_write"
         await comes_true(lambda: support(gateway, "eu", "CANCEL_ORDER"), before.value)

@@ -62,14 +62,14 @@ async def post(gateway: Gateway, query: str, headers: dict[str, str] | None = No
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def development(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with running_gateway(tmp_path_factory.mktemp("development")) as running:
+    async with running_gateway(tmp_path_factory.mktemp("development"), at_once=False) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def production(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """As a merchant runs it; without a token the sandbox still takes a caller as staff."""
-    async with running_gateway(tmp_path_factory.mktemp("production"), production=True) as running:
+    async with running_gateway(tmp_path_factory.mktemp("production"), at_once=False, production=True) as running:
         yield running
 
 
