@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import compress, product
 from typing import Any, Final, NamedTuple
 
 from platforms.base import Platform
@@ -65,6 +66,11 @@ _FACTS: Final[Mapping[RequestFact, tuple[str, ...]]] = {
     RequestFact.UNTIL: ("request.pause_days", "request.open_ended"),
 }
 _NONE_OPEN: Final = frozenset[RequestFact]()
+#: Of a return, by whether reason and condition are open, and whether there is a choice of units.
+_OF_RETURN: Final = {
+    whether: frozenset(compress((RequestFact.REASON, RequestFact.CONDITION, RequestFact.QUANTITY), whether))
+    for whether in product((True, False), repeat=3)
+}
 #: In which order details are asked for.
 _ORDER: Final = tuple(RequestFact)
 
@@ -285,17 +291,13 @@ class _Asking:
         if self.kind is ActionKind.REFUND_ORDER:
             return frozenset({RequestFact.AMOUNT})
         if self.kind is not ActionKind.RETURN_ORDER:
-            return frozenset()
-        found = set[RequestFact]()
-        if self.assuming.reason is None:
-            found.add(RequestFact.REASON)
-        if self.assuming.condition is None:
-            found.add(RequestFact.CONDITION)
+            return _NONE_OPEN
+        several = False
         for row in rows:
             if row.quantity > 1:
-                found.add(RequestFact.QUANTITY)
+                several = True
                 break
-        return frozenset(found)
+        return _OF_RETURN[self.assuming.reason is None, self.assuming.condition is None, several]
 
     def every(self, asked: Asked) -> _Answer:
         """Over the open details, and over the resolutions that are on offer."""
