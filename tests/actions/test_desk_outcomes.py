@@ -291,13 +291,13 @@ async def test_a_claim_is_looked_at_before_something_is_sent_and_lengthened_wher
 
 
 async def test_a_lease_is_renewed_while_its_action_runs(shop: World) -> None:
-    desk = await shop.desk(Dies, patience=replace(PATIENCE, lease=0.3), request_seconds=0.1)
+    desk = await shop.desk(Dies, patience=replace(PATIENCE, lease=1.5), request_seconds=0.1)
     record = (await shop.at(desk).ask(RETURN, returning(), "k1")).action.recorded
-    lease = Lease(desk.ledger, record.id, record.owner, shop.clock, 0.3)
+    lease = Lease(desk.ledger, record.id, record.owner, shop.clock, 1.5)
     async with lease.kept():
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2.0)  # longer than the lease, and with room for a machine that has much to do
         with pytest.raises(LostRace):
-            await take(desk.ledger, record, "another", shop.clock, 0.3)
+            await take(desk.ledger, record, "another", shop.clock, 1.5)
         await lease.hold()
 
 
