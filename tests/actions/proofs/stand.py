@@ -52,6 +52,8 @@ PATIENCE = Patience(lease=30.0, settle=30.0, look=1.0, look_most=5.0)
 HURRIED = Patience(lease=1.0, settle=30.0, look=1.0, look_most=5.0)
 MOST_STORES = 2000
 _ID = re.compile(r"(?P<type>[A-Za-z]+):s\d+:(?P<rest>.+)")
+#: The gateway ends over a call: before the store has done anything, or when it has.
+DEATHS = ("dies-before", "dies-behind")
 #: The most looks at what a store may still be doing.
 LOOKS = 25
 
@@ -73,6 +75,8 @@ class Door:
         self.let_go = asyncio.Event()
         #: And this is set when the store has dealt with it.
         self.done = asyncio.Event()
+        #: Set when a call has come over which the gateway is to end; it is never answered.
+        self.deadly = asyncio.Event()
 
     def __str__(self) -> str:
         return f"{self._word} at call {self._at} of {self.calls}"
@@ -84,6 +88,12 @@ class Door:
         self.calls.append(False)
         number, before = len(self.calls), len(self._writes)
         wrong = number == self._at
+        if wrong and self._word in DEATHS:
+            if self._word == "dies-behind":
+                await self._sound(scope, receive, _nowhere)
+                self.calls[number - 1] = len(self._writes) > before
+            self.deadly.set()
+            await asyncio.Event().wait()
         if wrong and self._word == "late":
             message = await receive()
             assert not message.get("more_body")
@@ -104,6 +114,10 @@ class Door:
         self.calls[number - 1] = len(self._writes) > before
         if wrong:
             self.done.set()
+
+
+async def _nowhere(message: Any) -> None:
+    """An answer that nobody is left to read."""
 
 
 class Line:
@@ -271,6 +285,16 @@ class Stand:
         for task in (call, resting):
             task.cancel()
         await asyncio.gather(call, resting, return_exceptions=True)
+
+    async def ask_and_die(self, desk: ActionDesk) -> None:
+        """The gateway is gone in the middle of a call: nothing that it would still do is done."""
+        call = asyncio.create_task(self.ask(desk))
+        deadly = asyncio.create_task(self.door.deadly.wait())
+        await asyncio.wait({call, deadly}, return_when=asyncio.FIRST_COMPLETED)
+        gone = [call, deadly, *desk._running.values(), *desk._others]
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
 
     async def settled(self, desk: ActionDesk) -> Record:
         """The action once it has come to an end, with the background at work and the clock running."""

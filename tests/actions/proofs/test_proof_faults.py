@@ -21,7 +21,7 @@ from platforms.registry import PLATFORMS
 from sandbox.serving import serve, serve_all
 from schema.vocabulary import ActionKind, ActionState
 from tests.actions.conftest import Blank
-from tests.actions.proofs.stand import HURRIED, MOST_STORES, PATIENCE, Door, Policies, Stand
+from tests.actions.proofs.stand import DEATHS, HURRIED, MOST_STORES, PATIENCE, Door, Policies, Stand
 from tests.conformance.cases import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -156,6 +156,25 @@ async def test_whatever_befalls_any_call_there_is_one_effect_and_it_is_known(
             await at.prepare(desk, clean.asked)
             await at.ask_and_leave(desk)
             assert len(at.door.calls) >= number
+            await concluded(at, clean, asked_again=number == 1)
+
+
+@pytest.mark.parametrize("word", DEATHS)
+@pytest.mark.parametrize(("name", "kind"), SUPPORTED, ids=IDS)
+async def test_a_gateway_that_ends_over_any_call_leaves_one_effect_to_whoever_takes_over(
+    stores: Street, name: str, kind: ActionKind, word: str
+) -> None:
+    """Nobody tidies up behind it: what an adapter of several calls had begun lies there as it was left."""
+    clean = await stores.undisturbed(name, kind)
+    for number, writes in enumerate(clean.calls, 1):
+        if not (writes or THOROUGH):
+            continue
+        async with stores.stand(name, kind, word, number) as at:
+            desk = at.desk()
+            await at.prepare(desk, clean.asked)
+            await at.ask_and_die(desk)
+            assert at.door.deadly.is_set()
+            assert at.moves == ["RUNNING"]
             await concluded(at, clean, asked_again=number == 1)
 
 
