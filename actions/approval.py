@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from actions.desk import ActionDesk
 
 #: Of a row, what somebody agrees to.
-_AGREED = ("decision", "quote", "amount", "currency", "policy", "summary")
+_AGREED = ("facts", "decision", "quote", "amount", "currency", "policy", "summary")
 #: Of a request, what stays as it was when it was asked for, as long as it waits.
 _SINCE_THE_ASK = ("refunds_before",)
 
@@ -165,7 +165,10 @@ class Approvals:
         history = histories.get(record.owner_hash or "", History())
         decision = desk.decider.decide_fully(facts.asked, history, asker, now, locale)
         request = await self._request(asking, record, facts, platform, decision)
-        values = self._stated(asking, record, facts, decision, request)
+        values = self._stated(asking, record, facts, decision, request) | {
+            # With which it can be decided again under other rules, as it was decided now.
+            "facts": desk.decider.recorded_facts(facts.asked, history, asker, now)
+        }
         if decision.verdict is Verdict.DENY:
             denied = await desk.ledger.move(
                 record, ActionState.DENIED, at=desk.clock(), by=self._by(), **values, **self._signed(note)

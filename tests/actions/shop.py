@@ -525,7 +525,8 @@ class Rules:
         return "support-lead"
 
     def recorded_facts(self, asked: Asked, history: History, viewer: Viewer, now: datetime) -> dict[str, Any]:
-        return {"order.status": asked.order.status.value} if asked.order is not None else {}
+        found = {"order.status": asked.order.status.value} if asked.order is not None else {}
+        return found | ({"request.amount": str(asked.amount.amount)} if asked.amount is not None else {})
 
 
 def always(verdict: Verdict) -> Rules:

@@ -179,6 +179,7 @@ async def test_lines_that_come_to_another_sum_by_now_are_paid_for_what_the_appro
     assert (again.action.state, again.action.quote.total.amount) == (ActionState.AWAITING_APPROVAL, Decimal("30.00"))
     assert again.action.summary == "Refund 30.00 EUR of order 1001 for 2 × Linen Shirt"
     assert (await shop.at(desk, LEE).request_of(again.action)).amount.amount == Decimal("30.00")
+    assert again.action.recorded.facts["request.amount"] == "30.00", "decided again it is the same"
     assert shop.shop.writes == []
     approved = await shop.at(desk, LEE).approve(id, None)
     assert (approved.problem, approved.action.state) == (None, ActionState.SUCCEEDED)
@@ -207,6 +208,7 @@ async def test_what_one_approver_agrees_to_is_done_though_another_has_just_seen_
         Decimal("80.00"),
         "Refund 80.00 EUR of order 1001 for 2 × Linen Shirt",
     )
+    assert approved.action.recorded.facts["request.amount"] == "80.00"
 
 
 class Slow(Discounted):
