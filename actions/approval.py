@@ -161,7 +161,8 @@ class Approvals:
         facts = await self._facts(asking, record, platform, until)
         # When it runs is now; the sandbox may have moved the present of this request.
         now = self._caller.now
-        histories = await desk.ledger.history([record.owner_hash] if record.owner_hash else [], now, besides=record.id)
+        owners = [record.owner_hash] if record.owner_hash else []
+        histories = await desk.ledger.history(owners, now, besides=record.id, pays_for=asking.pays_for)
         history = histories.get(record.owner_hash or "", History())
         decision = desk.decider.decide_fully(facts.asked, history, asker, now, locale)
         request = await self._request(asking, record, facts, platform, decision)

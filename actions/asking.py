@@ -91,6 +91,14 @@ class Asking:
     def target_path(self) -> tuple[str, ...]:
         return (*self.path, _SHAPES[self.kind][3])
 
+    @property
+    def pays_for(self) -> tuple[str, ...]:
+        """The action that made the return which a refund pays for: the money of both is the same."""
+        given = self.input
+        if not isinstance(given, RefundOrderInput) or given.return_id is None:
+            return ()
+        return (parse_id(given.return_id).native,)
+
     def plain(self) -> dict[str, Any]:
         """The input as JSON, for `asking_again`."""
         found: dict[str, Any] = _plain(self.input)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -146,10 +146,12 @@ class ActionDesk:
     def owner_hash(self, email: Email) -> str:
         return self.privacy.hash("customer", email)
 
-    async def history(self, emails: Sequence[Email], now: datetime | None = None) -> Mapping[Email, History]:
+    async def history(
+        self, emails: Sequence[Email], now: datetime | None = None, *, pays_for: Collection[str] = ()
+    ) -> Mapping[Email, History]:
         """Each customer's counters over the 90 days before `now`, unfinished and waiting actions included."""
         hashes = {email: self.owner_hash(email) for email in emails}
-        found = await self.ledger.history(list(hashes.values()), now or self.clock())
+        found = await self.ledger.history(list(hashes.values()), now or self.clock(), pays_for=pays_for)
         return {email: found[one] for email, one in hashes.items()}
 
     async def outlook(
@@ -289,7 +291,8 @@ class ViewerDesk:
             facts = await self._reader.read(asking)
             await self._check_return(asking, facts)
             summed_up = summary(asking, facts)
-            counters = await self.history([facts.owner]) if facts.owner else {}
+            owners = [facts.owner] if facts.owner else []
+            counters = await self._desk.history(owners, self._caller.now, pays_for=asking.pays_for)
             decision = self._decide(facts.asked, counters[facts.owner] if facts.owner else History())
             quote = self._desk.decider.quote(facts.asked, decision)
             told = as_told_to(decision, self._caller.viewer, spoken(self._caller.locale, facts.asked.store))
@@ -541,6 +544,7 @@ class ViewerDesk:
             counted_at=caller.now,
             by=seal_actor(caller.viewer.actor, desk.privacy),
             decide=decide,
+            pays_for=asking.pays_for,
             also=desk.notices.of_new if desk.notices is not None else None,
         )
         if isinstance(standing, Recorded):

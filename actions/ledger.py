@@ -264,14 +264,15 @@ class Ledger:
         counted_at: datetime | None = None,
         by: str,
         decide: Callable[[History], Record],
+        pays_for: Collection[str] = (),
         also: Callable[[Record], Also | None] | None = None,
     ) -> Standing:
         """Take up a new action, unless its key is known, its target busy, or the target moved since `seen`.
 
         The customer's counters are read, `decide` is called with them and its row is written, all in one transaction:
         of two requests of one customer the second sees the first. `decide` is pure and quick; what it raises undoes
-        everything. `counted_at` is the end of the counters' 90 days, where that is not `now`. `also` is written with
-        the row.
+        everything. `counted_at` is the end of the counters' 90 days, where that is not `now`; `pays_for` is as in
+        `history`. `also` is written with the row.
         """
         try:
             async with self.writing(*_names(target, owner_hash, key_hash)) as connection:
@@ -286,7 +287,8 @@ class Ledger:
                     return Moved()
                 history = NOTHING_COUNTED
                 if owner_hash is not None:
-                    history = (await self._history(connection, [owner_hash], counted_at or now))[owner_hash]
+                    counted = await self._history(connection, [owner_hash], counted_at or now, pays_for=pays_for)
+                    history = counted[owner_hash]
                 new = decide(history)
                 check_move(None, new.state)
                 await connection.execute(_INSERT, new.values())
@@ -462,14 +464,23 @@ class Ledger:
         return Outlook(active, [record for record in records if _pays(record)], history)
 
     async def history(
-        self, owner_hashes: Collection[str], now: datetime, *, besides: str | None = None
+        self,
+        owner_hashes: Collection[str],
+        now: datetime,
+        *,
+        besides: str | None = None,
+        pays_for: Collection[str] = (),
     ) -> Mapping[str, History]:
         """What each customer was given or asked back in the last 90 days, unfinished and waiting actions included.
 
-        `besides`: an action that is not counted, since it is the one that is decided on.
+        The money of a return counts with the refund that pays for it, and only there.
+
+        Args:
+            besides: an action that is not counted, since it is the one that is decided on.
+            pays_for: the returns that it pays for.
         """
         async with self.looking() as connection:
-            return await self._history(connection, owner_hashes, now, besides)
+            return await self._history(connection, owner_hashes, now, besides, pays_for)
 
     async def paying_back(self, targets: Collection[str], besides: str | None = None) -> Sequence[Record]:
         """The actions on targets that have paid money back, or may be doing so; those that wait have not."""
@@ -566,17 +577,23 @@ class Ledger:
         return (await connection.execute(_MARK, {"its_target": target})).scalar() or 0
 
     async def _history(
-        self, connection: AsyncConnection, owner_hashes: Collection[str], now: datetime, besides: str | None = None
+        self,
+        connection: AsyncConnection,
+        owner_hashes: Collection[str],
+        now: datetime,
+        besides: str | None = None,
+        pays_for: Collection[str] = (),
     ) -> Mapping[str, History]:
         if not owner_hashes:
             return {}
         given = {"owners": list(owner_hashes), "since": now - COUNTED_FOR, "besides": besides or ""}
-        rows = await connection.execute(_HISTORY, given)
+        rows = (await connection.execute(_HISTORY, given)).all()
         counted = {owner_hash: _Counters() for owner_hash in owner_hashes}
+        elsewhere = {*pays_for, *(row.pays_for.rpartition(":")[2] for row in rows if row.pays_for is not None)}
         for row in rows:
             counters = counted[row.owner_hash]
             counters.returns += row.kind == ActionKind.RETURN_ORDER.value
-            if row.amount is not None and (amount := Decimal(row.amount)) > 0:
+            if row.amount is not None and row.id not in elsewhere and (amount := Decimal(row.amount)) > 0:
                 counters.refunds += 1
                 counters.total[row.currency] = counters.total.get(row.currency, Decimal(0)) + amount
         return {
@@ -640,7 +657,15 @@ _IN_THE_WAY = select(actions).where(
     or_(actions.c.key_hash == bindparam("key"), and_(actions.c.target == bindparam("its_target"), _is_active()))
 )
 _IN_THE_WAY_HELD = _IN_THE_WAY.with_for_update()
-_HISTORY = select(actions.c.owner_hash, actions.c.kind, actions.c.amount, actions.c.currency).where(
+_HISTORY = select(
+    actions.c.id,
+    actions.c.owner_hash,
+    actions.c.kind,
+    actions.c.amount,
+    actions.c.currency,
+    #: The id of the return that a refund pays for.
+    actions.c.request["return"].as_string().label("pays_for"),
+).where(
     actions.c.owner_hash.in_(bindparam("owners", expanding=True)),
     actions.c.requested_at > bindparam("since"),
     actions.c.state.in_(sorted(state.value for state in COUNTED)),

@@ -278,6 +278,15 @@ async def test_the_waiting_request_is_not_counted_against_itself(shop: World) ->
     assert seen == [0, 0]
 
 
+async def test_a_waiting_return_is_not_counted_against_itself_either(shop: World) -> None:
+    seen = []
+    shop.rules = Rules(lambda asked, history: seen.append(history.return_count_90d) or Verdict.REVIEW)
+    desk = await shop.desk()
+    answer = await shop.at(desk).ask(RETURN, returning(), "k1")
+    await shop.at(desk, LEE).approve(answer.action.id, None)
+    assert seen == [0, 0]
+
+
 async def test_what_expired_cannot_be_agreed_to(shop: World) -> None:
     desk = await shop.desk()
     id = await waiting(shop, desk)

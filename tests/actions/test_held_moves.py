@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from actions.held import _pay_return, held_return_id
 from platforms.base import ORDER_FACTS
 from schema.access import DEFAULT_SCOPES
+from schema.emails import canonical_email
 from schema.inputs import RefundLineInput
 from schema.vocabulary import (
     ActionKind,
@@ -24,6 +26,7 @@ from tests.actions.shop import (
     CLEO,
     LEE,
     BareAdapter,
+    Rules,
     ShopAdapter,
     World,
     always,
@@ -121,6 +124,29 @@ async def test_the_refund_of_a_return_closes_it_and_is_shown_on_it(shop: World) 
     assert again.problem.code is ProblemCode.INVALID_INPUT
     assert "CLOSED already" in again.problem.fields[0].message
     assert [verb for verb, _ in shop.shop.writes] == ["return", "refund"]
+
+
+async def test_the_money_of_a_return_counts_once_however_it_is_paid(shop: World) -> None:
+    """A return of 40 EUR and the refund that pays for it are 40 EUR of the customer's 90 days, not 80."""
+    counted: list[dict[str, Decimal]] = []
+    shop.rules = Rules(lambda asked, history: counted.append(dict(history.refund_total_90d)) or Verdict.ALLOW)
+    desk = await shop.desk(BareAdapter)
+    id = await made(shop, desk)
+    shop.rules.verdict = desk.decider.verdict = lambda asked, history: (
+        counted.append(dict(history.refund_total_90d)) or Verdict.REVIEW
+    )
+    lines = [RefundLineInput(line_id="OrderLine:shop:1:11", quantity=1)]
+    pays = refunding(None, lines=lines, return_id=id)
+    assert (await shop.at(desk).preview(REFUND, pays)).problem.code is ProblemCode.APPROVAL_REQUIRED
+    paid = await shop.at(desk).ask(REFUND, pays, "k2")
+    assert (await shop.at(desk, LEE).approve(paid.action.id, None)).action.state is ActionState.SUCCEEDED
+    assert counted == [{}, {}, {}, {}], "neither before it, nor against itself"
+    history = (await shop.at(desk).history([canonical_email(ADA)]))[canonical_email(ADA)]
+    assert (history.refund_total_90d, history.refund_count_90d) == ({"EUR": Decimal(40)}, 1)
+    assert history.return_count_90d == 1
+    other = await shop.at(desk).ask(REFUND, refunding("5.00"), "k3")
+    assert other.action.state is ActionState.AWAITING_APPROVAL
+    assert counted[-1] == {"EUR": Decimal(40)}
 
 
 async def test_a_return_is_not_called_off_while_its_refund_may_be_on_its_way(shop: World) -> None:
