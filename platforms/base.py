@@ -20,7 +20,7 @@ from schema.ids import parse_id
 from schema.order import Order, OrderLine
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
-from schema.provenance import Capability, Source, Store, StoreHealth, make_source
+from schema.provenance import Capability, RateBudget, Source, Store, StoreHealth, make_source
 from schema.returns import Refund, Return
 from schema.scalars import CurrencyCode
 from schema.subscription import Subscription
@@ -41,7 +41,7 @@ from schema.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from platforms.transport import Limits, Observer
+    from platforms.transport import Health, Limits, Observer
 
 T = TypeVar("T")
 
@@ -644,6 +644,16 @@ def matching_refund(refunds: Iterable[Refund], request: RefundOrder, since: date
 def healthy() -> StoreHealth:
     """The health of a store that was never called."""
     return StoreHealth(status=HealthStatus.OK)
+
+
+def store_health(now: Health) -> StoreHealth:
+    """What the transport knows of a store, in the contract's words."""
+    return StoreHealth(
+        status=now.status,
+        rate_budget=RateBudget(**now.budget._asdict()) if now.budget else None,
+        last_error_at=now.last_error_at,
+        circuit_open_until=now.circuit_open_until,
+    )
 
 
 #: An address that nobody has (RFC 2606).

@@ -34,6 +34,7 @@ from platforms.base import (
     Row,
     Services,
     StoreConfig,
+    store_health,
 )
 from platforms.bigcommerce import mapping, wire
 from platforms.errors import MissingScope, PlatformError, Refused, Unreadable, Unsupported
@@ -48,7 +49,7 @@ from schema.ids import make_id
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
-from schema.provenance import RateBudget, StoreHealth
+from schema.provenance import StoreHealth
 from schema.values import Money
 from schema.vocabulary import ActionKind, PaymentStatus, RefundChoice, RefundStatus
 
@@ -184,13 +185,7 @@ class BigCommerce(Platform):
     # -- the store itself
 
     def health(self) -> StoreHealth:
-        now = self._transport.health()
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(**now.budget._asdict()) if now.budget else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(self._transport.health())
 
     async def close(self) -> None:
         await self._transport.close()

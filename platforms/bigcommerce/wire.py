@@ -26,6 +26,7 @@ from platforms.errors import (
 )
 from platforms.instants import in_utc
 from platforms.jsonbody import decode
+from platforms.refusals import in_their_words, not_the_platform
 from platforms.transport import Call, Reply
 
 T = TypeVar("T")
@@ -624,10 +625,7 @@ def judge(reply: Reply) -> Reply:
     if not native:
         if reply.status >= 500:
             return reply
-        raise Unavailable(
-            f"HTTP {reply.status} came from something before the store's API, not in its words",
-            native=(Native(f"HTTP {reply.status}", http_status=reply.status),),
-        )
+        raise not_the_platform(reply, "the store's API")
     raise _refusal(reply.status, native)
 
 
@@ -646,12 +644,7 @@ def _refusal(status: int, native: tuple[Native, ...]) -> PlatformError:
 def _said(reply: Reply) -> tuple[Native, ...]:
     """The error in any of its shapes: v2 `[{status, message}]`, v3 `{status, title, errors}`, and inside `data` a list
     of either `{status, title}` or `{order_id, status, error}`. Nothing where it is none of these."""
-    if "json" not in reply.headers.get("content-type", "").partition(";")[0]:
-        return ()
-    try:
-        body = msgspec.json.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ()
+    body: Any = in_their_words(reply, object)
     if isinstance(body, dict) and isinstance(body.get("data"), list):
         body = body["data"]
     one_by_one = body if isinstance(body, list) else [body]

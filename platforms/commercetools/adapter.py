@@ -37,6 +37,7 @@ from platforms.base import (
     Services,
     StoreConfig,
     SubscriptionsQuery,
+    store_health,
 )
 from platforms.commercetools import mapping, wire
 from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
@@ -194,10 +195,7 @@ class Commercetools(Platform):
 
     def health(self) -> StoreHealth:
         """No budget: the platform publishes no rate."""
-        now = self._transport.health()
-        return StoreHealth(
-            status=now.status, last_error_at=now.last_error_at, circuit_open_until=now.circuit_open_until
-        )
+        return store_health(replace(self._transport.health(), budget=None))
 
     async def close(self) -> None:
         await self._transport.close()

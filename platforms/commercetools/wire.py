@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 import msgspec
 import orjson
 
-from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unreadable
 from platforms.instants import in_utc, to_the_millisecond
+from platforms.refusals import in_their_words, not_the_platform
 from platforms.transport import Call, Reply
 
 T = TypeVar("T")
@@ -632,19 +633,15 @@ def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429 and 5xx."""
     if reply.status < 400 or reply.status == 429 or reply.status >= 500:
         return reply
-    said = _envelope(reply)
+    said = in_their_words(reply, _Envelope)
     if said is None:
-        # A proxy, or another server at this address; it is not the API that speaks.
-        raise Unavailable(
-            f"HTTP {reply.status} came from something before the API, not in its words",
-            native=(Native(f"HTTP {reply.status}", http_status=reply.status),),
-        )
+        raise not_the_platform(reply, "the API")
     raise _refusal(reply.status, said)
 
 
 def judge_token(reply: Reply) -> Reply:
     """The same at the authorization service: wrong credentials are 400 or 401."""
-    if reply.status in (400, 401, 403) and (said := _envelope(reply)) is not None:
+    if reply.status in (400, 401, 403) and (said := in_their_words(reply, _Envelope)) is not None:
         raise BadCredentials("commercetools does not take the API client's credentials", native=_natives(said))
     return judge(reply)
 
@@ -671,12 +668,3 @@ def _natives(said: _Envelope) -> tuple[Native, ...]:
     return tuple(
         Native(message, code=code, http_status=said.statusCode) for code, message in errors or [(None, said.message)]
     )
-
-
-def _envelope(reply: Reply) -> _Envelope | None:
-    if "json" not in reply.headers.get("content-type", "").partition(";")[0]:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None

@@ -32,6 +32,7 @@ from platforms.base import (
     Row,
     Services,
     StoreConfig,
+    store_health,
 )
 from platforms.errors import BadCredentials, MissingScope, OutcomeUnknown, PlatformError, Refused, Unsupported
 from platforms.instants import known_instant
@@ -47,7 +48,7 @@ from schema.ids import make_id
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
-from schema.provenance import RateBudget, StoreHealth
+from schema.provenance import StoreHealth
 from schema.values import Money
 from schema.vocabulary import (
     ActionKind,
@@ -225,20 +226,7 @@ class Magento(Platform):
     # -- the store itself
 
     def health(self) -> StoreHealth:
-        now = self._transport.health()
-        budget = now.budget
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(
-                available=budget.available,
-                maximum=budget.maximum,
-                restore_per_second=budget.restore_per_second,
-            )
-            if budget
-            else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(self._transport.health())
 
     async def close(self) -> None:
         await self._transport.close()

@@ -19,7 +19,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import orjson
 
-from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable
+from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused
+from platforms.refusals import in_their_words, not_the_platform
 from platforms.transport import Call, Reply
 
 T = TypeVar("T")
@@ -779,13 +780,9 @@ def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429 and 5xx."""
     if reply.status < 400 or reply.status == 429 or reply.status >= 500:
         return reply
-    said = _envelope(reply)
+    said = in_their_words(reply, _Envelope)
     if said is None:
-        # A firewall, a proxy, or a site without this API; it is not the shop that speaks.
-        raise Unavailable(
-            f"HTTP {reply.status} came from something before the shop's API, not in its words",
-            native=(Native(f"HTTP {reply.status}", http_status=reply.status),),
-        )
+        raise not_the_platform(reply, "the shop's API")
     raise _refusal(reply.status, said)
 
 
@@ -826,12 +823,3 @@ def _resources(parameters: Any) -> tuple[str, ...]:
         if isinstance(one, Mapping) and one.get("resources"):
             return tuple(part.strip() for part in _said(one["resources"]).split(",") if part.strip())
     return ()
-
-
-def _envelope(reply: Reply) -> _Envelope | None:
-    if "json" not in reply.headers.get("content-type", "").partition(";")[0]:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None

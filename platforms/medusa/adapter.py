@@ -30,6 +30,7 @@ from platforms.base import (
     Row,
     Services,
     StoreConfig,
+    store_health,
 )
 from platforms.errors import OutcomeUnknown, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
@@ -42,7 +43,7 @@ from schema.emails import Email, same_email
 from schema.order import Order
 from schema.parts import OrderParts
 from schema.product import Product
-from schema.provenance import RateBudget, StoreHealth
+from schema.provenance import StoreHealth
 from schema.values import Money
 from schema.vocabulary import ActionKind, OrderStatus, RefundChoice, ReturnReason
 
@@ -127,20 +128,7 @@ class Medusa(Platform):
     # -- the store itself
 
     def health(self) -> StoreHealth:
-        now = self._transport.health()
-        budget = now.budget
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(
-                available=budget.available,
-                maximum=budget.maximum,
-                restore_per_second=budget.restore_per_second,
-            )
-            if budget
-            else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(self._transport.health())
 
     async def close(self) -> None:
         await self._transport.close()

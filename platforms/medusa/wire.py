@@ -13,6 +13,7 @@ import orjson
 
 from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable
 from platforms.instants import to_the_millisecond
+from platforms.refusals import in_their_words, not_the_platform, without_words
 from platforms.transport import Call, Reply
 from schema.parts import OrderParts
 
@@ -573,7 +574,7 @@ def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429 and 5xx."""
     if reply.status < 400 or reply.status == 429:
         return reply
-    said = _envelope(reply)
+    said = in_their_words(reply, _Envelope)
     if reply.status == 401:  # JSON in 2.21, plain text before
         raise BadCredentials("the store does not accept the secret API key", native=_native(reply, said))
     if said is None:
@@ -584,10 +585,7 @@ def judge(reply: Reply) -> Reply:
             )
         if reply.status >= 500:
             return reply
-        # A proxy or another site; it is not the store that speaks.
-        raise Unavailable(
-            f"HTTP {reply.status} came from something before the store, not in its words", native=_native(reply, None)
-        )
+        raise not_the_platform(reply, "the store")
     if reply.status >= 500:
         raise Unavailable(f"the store failed (HTTP {reply.status})", native=_native(reply, said))
     raise _refusal(reply, said)
@@ -606,14 +604,5 @@ def _refusal(reply: Reply, said: _Envelope) -> PlatformError:
 
 def _native(reply: Reply, said: _Envelope | None) -> tuple[Native, ...]:
     if said is None:
-        return (Native(f"HTTP {reply.status}", http_status=reply.status),)
+        return without_words(reply)
     return (Native(said.message, code=said.type or said.code, http_status=reply.status),)
-
-
-def _envelope(reply: Reply) -> _Envelope | None:
-    if "json" not in reply.headers.get("content-type", "").partition(";")[0]:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None

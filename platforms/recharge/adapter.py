@@ -34,6 +34,7 @@ from platforms.base import (
     Services,
     StoreConfig,
     SubscriptionsQuery,
+    store_health,
 )
 from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
@@ -44,7 +45,7 @@ from schema.customer import CustomerProfile
 from schema.emails import Email, email_or_none, same_email
 from schema.order import Order
 from schema.parts import OrderParts, SubscriptionParts
-from schema.provenance import RateBudget, Source, StoreHealth
+from schema.provenance import Source, StoreHealth
 from schema.subscription import Subscription
 from schema.vocabulary import ActionKind, RefundChoice, SubscriptionStatus
 
@@ -161,13 +162,7 @@ class Recharge(Platform):
         )
 
     def health(self) -> StoreHealth:
-        now = self._transport.health()
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(**now.budget._asdict()) if now.budget else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(self._transport.health())
 
     async def close(self) -> None:
         await self._transport.close()

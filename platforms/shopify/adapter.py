@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -44,6 +44,7 @@ from platforms.base import (
     Services,
     StoreConfig,
     SubscriptionsQuery,
+    store_health,
 )
 from platforms.budget import Budget
 from platforms.errors import Native, OutcomeUnknown, PlatformError, Refused, Unreadable, Unsupported
@@ -59,7 +60,7 @@ from schema.emails import Email, same_email
 from schema.order import Order
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
-from schema.provenance import Capability, RateBudget, StoreHealth
+from schema.provenance import Capability, StoreHealth
 from schema.subscription import Subscription
 from schema.vocabulary import (
     ActionKind,
@@ -268,17 +269,7 @@ class Shopify(Platform):
 
     def health(self) -> StoreHealth:
         now = self._transport.health()
-        budget = now.budget if self._budget.reports else None
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(
-                available=budget.available, maximum=budget.maximum, restore_per_second=budget.restore_per_second
-            )
-            if budget
-            else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(now if self._budget.reports else replace(now, budget=None))
 
     async def _probe(self) -> Probe:
         found = await self._run(documents.PROBE)

@@ -40,6 +40,7 @@ from platforms.base import (
     Services,
     StoreConfig,
     SubscriptionsQuery,
+    store_health,
 )
 from platforms.errors import BadCredentials, MissingScope, PlatformError, Refused, Unreadable, Unsupported
 from platforms.jsonbody import decode
@@ -53,7 +54,7 @@ from schema.emails import Email, email_or_none, same_email
 from schema.order import Order
 from schema.parts import OrderParts, SubscriptionParts
 from schema.product import Product
-from schema.provenance import RateBudget, StoreHealth
+from schema.provenance import StoreHealth
 from schema.subscription import Subscription
 from schema.vocabulary import ActionKind, OrderStatus, RefundChoice, SubscriptionStatus
 
@@ -177,20 +178,7 @@ class WooCommerce(Platform):
         return mapping.Home(self.config.id, self.config.url, self.config.time_zone, self.sources())
 
     def health(self) -> StoreHealth:
-        now = self._transport.health()
-        budget = now.budget
-        return StoreHealth(
-            status=now.status,
-            rate_budget=RateBudget(
-                available=budget.available,
-                maximum=budget.maximum,
-                restore_per_second=budget.restore_per_second,
-            )
-            if budget
-            else None,
-            last_error_at=now.last_error_at,
-            circuit_open_until=now.circuit_open_until,
-        )
+        return store_health(self._transport.health())
 
     async def close(self) -> None:
         await self._transport.close()

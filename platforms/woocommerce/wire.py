@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unavailable, Unreadable
+from platforms.errors import BadCredentials, MissingScope, Native, PlatformError, Refused, Unreadable
 from platforms.instants import in_utc
+from platforms.refusals import in_their_words, not_the_platform
 from platforms.transport import Call, Reply
 
 #: Below the site's address; needs "pretty permalinks". https://woocommerce.github.io/woocommerce-rest-api-docs/#introduction
@@ -578,15 +579,11 @@ def judge(reply: Reply) -> Reply:
     """Passes every answer below 400, and what the transport knows by itself: 429, and 5xx that are no refusals."""
     if reply.status < 400 or reply.status == 429:
         return reply
-    said = _envelope(reply)
+    said = in_their_words(reply, _Envelope)
     if said is None:
         if reply.status >= 500:
             return reply
-        # A security plug-in, a proxy or a site without this API; it is not the shop that speaks.
-        raise Unavailable(
-            f"HTTP {reply.status} came from something before the shop's API, not in its words",
-            native=(Native(f"HTTP {reply.status}", http_status=reply.status),),
-        )
+        raise not_the_platform(reply, "the shop's API")
     native = (Native(said.message, code=said.code, http_status=reply.status),)
     if reply.status >= 500:
         # A refund that is refused is HTTP 500 with a bare number as `data`; a fault of the server has none.
@@ -614,12 +611,3 @@ def _refusal(status: int, said: _Envelope, native: tuple[Native, ...]) -> Platfo
     if said.code.endswith("_invalid_id"):  # GET says 404, PUT says 400
         return Missing("the shop has nothing with this id", native=native)
     return Refused(f"the shop refused it (HTTP {status})", native=native)
-
-
-def _envelope(reply: Reply) -> _Envelope | None:
-    if "json" not in reply.headers.get("content-type", "").partition(";")[0]:
-        return None
-    try:
-        return msgspec.json.decode(reply.body, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
