@@ -89,7 +89,7 @@ async def test_a_read_says_what_the_answer_means(world: World, store: Platform, 
 
 @each(writes=True)
 async def test_a_write_that_is_refused_did_nothing_and_any_other_may_have(world: World, answer: Answer) -> None:
-    store = world.platform(retries=2)
+    store = world.platform(retries=1)
     action = ActionKind.REFUND_ORDER  # which every platform has, and which nobody wants twice
     asked = await request(store, world, action, target(world, action))
     world.door = door = Refusing(world.faulty, answer, writes_only=True)
@@ -104,7 +104,7 @@ async def test_a_write_that_is_refused_did_nothing_and_any_other_may_have(world:
     else:
         assert isinstance(error, means)
         assert error.not_executed
-        assert door.said <= 3  # with a token had anew, or after a wait: it is certain that nothing was done
+        assert door.said <= 2  # with a token had anew, or after a wait: it is certain that nothing was done
     told(error, world, answer)
     assert world.writes == 0
     assert isinstance(error, Refused | Throttled | OutcomeUnknown)

@@ -154,10 +154,10 @@ async def test_a_connection_the_store_ends_is_not_used_again(step: bytes) -> Non
 
 
 async def test_an_answer_too_late_for_its_call_is_nobody_s() -> None:
-    limits = replace(QUICK, read=0.05, retries=0)
-    async with serving(after(0.1, FORGED), OK) as server, to(server, limits) as transport:
+    limits = replace(QUICK, read=0.25, retries=0)
+    async with serving(after(0.5, FORGED), OK) as server, to(server, limits) as transport:
         assert isinstance(await failing(transport, READ), PlatformError)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         assert (await transport.send(READ)).body == b'{"ok":true}'
     assert [request.connection for request in server.requests] == [1, 2]
 
