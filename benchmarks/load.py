@@ -42,7 +42,7 @@ def hostile() -> Iterator[bytes]:
         yield json.dumps({"query": f"# {n}\n" + "{ viewer { " + "assurance " * 1_900 + "} }"}).encode()
         yield json.dumps({"query": "{ " + " ".join(f"a{n}x{k}: stores {{ id }}" for k in range(500)) + " }"}).encode()
         spreads = " ".join(f"...f{k}" for k in range(95))
-        fragments = " ".join(f"fragment f{k} on Viewer {{ assurance }}" for k in range(95))
+        fragments = " ".join(f"fragment f{k} on Viewer {{ assurance scopes }}" for k in range(95))
         yield json.dumps({"query": f"query Q{n} {{ viewer {{ {spreads} }} }} {fragments}"}).encode()
         yield json.dumps({"query": f"query Q{n} {{ node(id: " + "[" * 900 + "]" * 900 + ") { id } }"}).encode()
         yield json.dumps({"query": "{ viewer { " + " ".join(f"n{n}x{k}" for k in range(1_200)) + " } }"}).encode()

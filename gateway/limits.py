@@ -97,8 +97,11 @@ class _Measuring:
 
     def fragment(self, name: str, level: int) -> _Shape:
         definition = self.fragments.get(name)
-        if definition is None or name in self.inside:  # unknown, or within itself: validation says so
+        if definition is None:  # validation says so
             return _Shape()
+        if name in self.inside:  # said at once: nothing that goes round can be measured
+            words = f"Cannot spread fragment '{name}' within itself."
+            raise GraphQLError(words, definition, extensions={"code": "INVALID_INPUT"})
         if name not in self.shapes:
             self.inside.add(name)
             shape = self.shape(definition.selection_set, level)
@@ -118,6 +121,44 @@ class _Measuring:
         elif isinstance(value, ObjectValueNode):
             for entry in value.fields:
                 self.value(entry.value, level + 1)
+
+
+@dataclass(slots=True)
+class _Overlapping:
+    """How many pairs of fields validation compares, since they may stand in one place of the answer."""
+
+    fragments: Mapping[str, FragmentDefinitionNode]
+    most: int
+    known: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def pairs(self, together: Sequence[SelectionSetNode]) -> int:
+        """Of selections that are made of one object; beyond `most` counting ends."""
+        key = tuple(map(id, together))
+        if key not in self.known:
+            places: dict[str, list[FieldNode]] = {}
+            seen: set[str] = set()
+            for selections in together:
+                self._collect(selections, places, seen)
+            found = 0
+            for fields in places.values():
+                found += len(fields) * (len(fields) - 1) // 2
+                if inner := [one.selection_set for one in fields if one.selection_set]:
+                    found += self.pairs(inner)
+                if found > self.most:
+                    break
+            self.known[key] = found
+        return self.known[key]
+
+    def _collect(self, selections: SelectionSetNode, places: dict[str, list[FieldNode]], seen: set[str]) -> None:
+        for one in selections.selections:
+            if isinstance(one, FieldNode):
+                places.setdefault((one.alias or one.name).value, []).append(one)
+            elif isinstance(one, InlineFragmentNode):
+                self._collect(one.selection_set, places, seen)
+            elif isinstance(one, FragmentSpreadNode) and one.name.value not in seen:
+                seen.add(one.name.value)
+                if (definition := self.fragments.get(one.name.value)) is not None:
+                    self._collect(definition.selection_set, places, seen)
 
 
 def _deep_value(most: int, node: Node | None = None) -> GraphQLError:
@@ -142,6 +183,13 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
             _check_operation(operation, measuring, limits)
     for name in fragments:  # an unused one is validated all the same
         _within(measuring.fragment(name, 0), limits, fragments[name])
+    overlapping, overlaps = _Overlapping(fragments, limits.overlaps), 0
+    for one in document.definitions:
+        if isinstance(one, OperationDefinitionNode | FragmentDefinitionNode):
+            overlaps += overlapping.pairs([one.selection_set])
+            if overlaps > limits.overlaps:
+                words = f"the document repeats fields: more than {limits.overlaps} pairs would have to be compared"
+                raise exceeded("overlaps", limits.overlaps, words, one)
 
 
 def _check_names(document: DocumentNode, most: int) -> None:

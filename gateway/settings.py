@@ -244,6 +244,8 @@ class Limits(_Words):
     directives: int = Field(default=50, ge=1)
     #: Fragments, each counted wherever it stands.
     fragments: int = Field(default=100, ge=1)
+    #: Pairs of fields that stand in one place of the answer, through fragments: validation compares each.
+    overlaps: int = Field(default=10_000, ge=100)
     #: Items of any list in the arguments.
     list_items: int = Field(default=200, ge=1)
     #: Lists and objects inside one another, in the arguments.

@@ -38,7 +38,8 @@ SMALL = Limits(
     root_fields=3,
     aliases=5,
     directives=4,
-    fragments=6,
+    fragments=16,
+    overlaps=100,
     list_items=10,
     value_depth=20,
     cost=500,
@@ -99,15 +100,28 @@ CASES: list[tuple[str, str, str, str]] = [
     ),
     (
         "fragments",
-        "{ stores { " + times(6, "... {{ id }}") + " } }",
-        "{ stores { " + times(7, "... {{ id }}") + " } }",
-        "more than 6 fragments",
+        "{ stores { " + times(14, "... {{ id }}") + " } }",
+        "{ stores { " + times(17, "... {{ id }}") + " } }",
+        "more than 16 fragments",
     ),
     (
         "fragments",
         "{ stores { ...A } } fragment A on Store { ...B } fragment B on Store { id }",
-        "{ stores { ...A ...A } } fragment A on Store { ...B ...B } fragment B on Store { ... { id } }",
-        "more than 6 fragments",
+        "{ stores { ...A ...A ...A } } fragment A on Store { ...B ...B ...B } fragment B on Store { ... { id } }",
+        "more than 16 fragments",
+    ),
+    (  # 91 pairs of `id` against 105; 45 of `capabilities` and 45 below it against 55 and 55
+        "overlaps",
+        "{ stores { " + times(14, "... {{ id }}") + " } }",
+        "{ stores { " + times(15, "... {{ id }}") + " } }",
+        "more than 100 pairs",
+    ),
+    (
+        "overlaps",
+        "{ stores { " + times(10, "... {{ capabilities {{ action }} }}") + " } }",
+        "{ stores { ...A " + times(10, "... {{ capabilities {{ action }} }}") + " } } "
+        "fragment A on Store { capabilities { action } }",
+        "more than 100 pairs",
     ),
     (
         "list_items",
@@ -225,6 +239,11 @@ BOMBS: dict[str, str] = {
     + times(60, "fragment f{n} on Viewer {{ ...g{n} ...g{n} }} fragment g{n} on Viewer {{ assurance }}")
     + " ".join(f"fragment h{n} on Viewer {{ ...h{n + 1} ...h{n + 1} }}" for n in range(60)),
     "a fragment within itself": "{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }",
+    "the same again in many fragments": "{ order(id: 1) { "
+    + times(90, "... {{ totals {{ total {{ presentment {{ amount currencyCode }} shop {{ amount }} }} }} }}")
+    + " } }",
+    "fragments in circles that overlap": "{ order(id: 1) { ...f0 } } "
+    + times(40, "fragment f{n} on Order {{ totals {{ total {{ presentment {{ amount }} }} }} ...f0 }}"),
     "many that overlap": "{ viewer { "
     + times(450, "...f{n}")
     + " } } "
