@@ -311,13 +311,11 @@ async def test_more_new_documents_than_can_wait_are_told_to_come_back(developmen
 
 
 async def test_who_sends_ever_new_documents_does_not_hold_up_the_new_ones_of_others(development: Gateway) -> None:
-    attack = [asyncio.create_task(post(development, heavy(2_000 + n), BOT)) for n in range(60)]
-    await asyncio.sleep(0.3)
-    for n in range(3):
-        answer = await post(development, f"query Mine{n} {{ viewer {{ assurance }} }}")
-        assert answer.body["data"] == {"viewer": {"assurance": "STAFF"}}
-    done = sum(one.done() for one in attack)
-    assert done < 30, "mine waited behind theirs"
+    attack = [asyncio.create_task(post(development, heavy(2_000 + n), BOT)) for n in range(20)]
+    await asyncio.sleep(0.1)
+    answer = await post(development, "query Mine { viewer { assurance } }")
+    assert answer.body["data"] == {"viewer": {"assurance": "STAFF"}}
+    assert sum(one.done() for one in attack) < 12, "mine waited behind theirs"
     answers = await asyncio.gather(*attack)
     assert all("data" in one.body for one in answers)
 
