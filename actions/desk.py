@@ -543,6 +543,7 @@ class ViewerDesk:
             now=now,
             counted_at=caller.now,
             by=seal_actor(caller.viewer.actor, desk.privacy),
+            lapsed_by=desk.effects.by,
             decide=decide,
             pays_for=asking.pays_for,
             also=desk.notices.of_new if desk.notices is not None else None,

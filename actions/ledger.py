@@ -263,6 +263,7 @@ class Ledger:
         now: datetime,
         counted_at: datetime | None = None,
         by: str,
+        lapsed_by: str | None = None,
         decide: Callable[[History], Record],
         pays_for: Collection[str] = (),
         also: Callable[[Record], Also | None] | None = None,
@@ -272,7 +273,7 @@ class Ledger:
         The customer's counters are read, `decide` is called with them and its row is written, all in one transaction:
         of two requests of one customer the second sees the first. `decide` is pure and quick; what it raises undoes
         everything. `counted_at` is the end of the counters' 90 days, where that is not `now`; `pays_for` is as in
-        `history`. `also` is written with the row.
+        `history`. `lapsed_by` ends what waited there in vain, where that is not `by`. `also` is written with the row.
         """
         try:
             async with self.writing(*_names(target, owner_hash, key_hash)) as connection:
@@ -280,7 +281,7 @@ class Ledger:
                 if known is not None:
                     return SameKey(known)
                 if active is not None and _lapsed(active, now):
-                    await self._move(connection, active, ActionState.EXPIRED, at=now, by=by)
+                    await self._move(connection, active, ActionState.EXPIRED, at=now, by=lapsed_by or by)
                 elif active is not None:
                     return Busy(active)
                 elif await self._mark(connection, target) != seen:

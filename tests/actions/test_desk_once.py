@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from actions.shaping import actor_of
 from schema.problems import Conflict, PlatformUnavailable
-from schema.vocabulary import ActionKind, ActionState, ConflictKind, ProblemCode, Verdict
+from schema.vocabulary import ActionKind, ActionState, ActorKind, ConflictKind, ProblemCode, Verdict
 from tests.actions.shop import OTHER_ORDER, STAFF, ShopAdapter, World, always, cancelling, returning
 
 CANCEL, RETURN = ActionKind.CANCEL_ORDER, ActionKind.RETURN_ORDER
@@ -201,7 +202,10 @@ async def test_a_waiting_request_that_lapsed_gives_way_even_before_the_backgroun
     shop.clock.advance(72 * 3600)
     shop.rules.verdict = lambda asked, history: Verdict.ALLOW
     assert (await shop.at(desk).ask(CANCEL, cancelling(), "k2")).action.state is ActionState.SUCCEEDED
-    assert (await shop.at(desk).action(waiting.action.id)).state is ActionState.EXPIRED
+    expired = await shop.at(desk).action(waiting.action.id)
+    assert expired.state is ActionState.EXPIRED
+    *_, end = (await desk.ledger.steps([expired.recorded.id]))[expired.recorded.id]
+    assert actor_of(end.by, desk.privacy).kind is ActorKind.SYSTEM, "who asked for something else has not ended it"
 
 
 async def test_a_refused_connection_leaves_the_key_usable(shop: World) -> None:
