@@ -28,7 +28,7 @@ schema: .venv/.run
 	@if command -v npm >/dev/null; then cd tests/protocol && npm ci --no-audit --no-fund && npm run --silent types; \
 	else echo 'npm was not found: schema/possibleTypes.json and schema/schema.ts stay as they were.'; fi
 # Many more cases of what `make test` tries a few of.
-fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py tests/execution
+fuzz: .venv/.dev ; AFTERSALE_FUZZ=1000 .venv/bin/python -m pytest tests/protocol/test_fuzz.py tests/protocol/test_validation.py tests/execution
 # LOAD=10: instead, ten minutes of ordinary queries among hostile ones.
 bench: .venv/.dev ; .venv/bin/python -m benchmarks $(if $(LOAD),--load $(LOAD))
 # Whether memory stays flat over a million requests. REQUESTS=50000: over so many. Not part of `check`.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections import Counter
 
 import pytest
 from graphql import GraphQLError, GraphQLSyntaxError, parse, validate
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.operations import document, names
@@ -91,6 +92,8 @@ def changed(dice: random.Random, text: str, changes: int) -> str:
     tokens = _TOKEN.findall(text)
     for _ in range(changes):
         names = [place for place, token in enumerate(tokens) if token[0].isalpha()]
+        if not names:
+            break
         place = dice.choice(names)
         match dice.randrange(8):
             case 0 | 1:
@@ -119,7 +122,18 @@ def told(errors: list[GraphQLError]) -> list[tuple[object, ...]]:
 SEEN: Counter[str] = Counter()
 
 
-@settings(max_examples=700, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+#: How many operations are tried, each in four versions; `make fuzz` asks for many more.
+CASES = 700 * max(1, int(os.environ.get("AFTERSALE_FUZZ", "60")) // 60)
+
+
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize="AFTERSALE_FUZZ" not in os.environ,
+)
 @given(st.integers(0, 2**40))
 def test_what_is_wrong_is_told_as_graphql_core_tells_it(seed: int) -> None:
     dice = random.Random(seed)
