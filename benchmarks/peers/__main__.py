@@ -27,6 +27,7 @@ import uvloop
 from rich.console import Console
 
 from benchmarks.peers.asking import many, once, request
+from benchmarks.peers.chain import chain
 from benchmarks.peers.contenders import CONTENDERS, GATEWAY, PACKAGES, ROOT, Contender
 from benchmarks.peers.four import Spread, spread
 from benchmarks.peers.processes import Running, cores, free_port, memory, process
@@ -116,6 +117,8 @@ class Found:
     names: list[str]
     sizes: list[str] = field(default_factory=list)
     cells: dict[tuple[str, int, str], Cell] = field(default_factory=dict)
+    #: Milliseconds of the bare calls that follow each other, by size and delay, a median each round.
+    chains: dict[tuple[str, int], list[float]] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     four: Spread | None = None
 
@@ -279,6 +282,8 @@ async def run(running: Sequence[Running], shop: int, plan: Plan, found: Found, k
                     cell = found.cells.setdefault((size, delay, each.contender.name), Cell())
                     if one := await seen_off(found, each, lambda: measured(each, shop, size, plan, of)):  # noqa: B023
                         cell.rounds.append(one)
+                bare = await chain(shop, size, plan.alone, plan.seconds)
+                found.chains.setdefault((size, delay), []).append(bare)
                 out.print(f"{size}, {delay} ms: round {number + 1} of {plan.rounds}")
         for each in running:
             if not facts[each.contender.name].failed:
@@ -319,6 +324,7 @@ def tables(found: Found, plan: Plan) -> Iterator[str]:
                 ratio = f"{cpu[1] / base:.2f}" if base else "-"
                 rate, p50 = cell.told("rate")[1], three(cell.told("p50"), 1)
                 yield f"| {name} | {three(cpu, 2)} | {ratio} | {rate:.0f} | {p50} |"
+            yield f"| the bare chain of calls | | | | {three(spread_of(found.chains[size, delay]), 1)} |"
             yield ""
     if any(of.cold for of in facts.values()):
         yield "## Documents never seen before, 5 KB of answer, at once, one at a time\n"
@@ -398,7 +404,9 @@ def page(body: Sequence[str], plan: Plan, pinned: tuple[int, int] | None, load: 
         "makes the same calls: the customer; then the orders of the record, beside those placed as a guest; "
         "then all products in one batch: three calls deep. The gateway knows who asks (an API key, VERIFIED), "
         "counts rates, limits, costs, deadlines, budgets and metrics, and masks by assurance; no peer does "
-        "any of these. Peers on GraphQL serve `schema.graphql`, cut to this question, and Hive Gateway what Mesh makes "
+        "any of these. The bare chain of calls is those three, one after the other, by a client that does nothing "
+        "with what comes back: no answer can be there sooner. Peers on GraphQL serve `schema.graphql`, cut to this "
+        "question, and Hive Gateway what Mesh makes "
         "of `hive/shop.json`; the gateway its whole schema.",
         "",
         *(f"- **{each.name}**: {each.what}" for each in CONTENDERS),
