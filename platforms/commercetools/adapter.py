@@ -203,7 +203,10 @@ class Commercetools(Platform):
 
     async def _probe(self) -> Probe:
         """A new token tells what it may do; the project's settings tell its currencies and languages."""
-        await self._tokens.token()
+        token = await self._tokens.token()
+        if self._anew:  # what was granted, or set, since the last one was given
+            await self._tokens.renewed(token)
+            self._settings = None
         settings = await self._project_settings()
         warnings = []
         currencies = settings.currencies if settings else []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from platforms.base import ACTIONS, Operation, Platform
+from platforms.errors import Unavailable
 from platforms.registry import PLATFORMS
+from sandbox.faults import Fault
 from sandbox.world import PLANS
 from schema.vocabulary import HealthStatus, SupportLevel
 from tests.conformance.asking import EVERY, lacks
@@ -67,6 +69,17 @@ async def test_the_probe_writes_nothing_and_is_remembered(world: World, store: P
     assert 1 <= world.calls <= 4
     assert world.writes == 0
     assert store.store.currency_code not in ("", "XXX")
+
+
+async def test_asking_anew_asks_the_store_and_not_what_is_remembered(world: World, store: Platform) -> None:
+    found = await store.probe()
+    before = world.calls
+    assert await store.probe(anew=True) == found
+    assert world.calls > before
+    world.faulty.faults = [Fault(world.store, "500")]
+    with pytest.raises(Unavailable):
+        await store.probe(anew=True)
+    assert store.found == found, "what was known stays known"
 
 
 async def test_asking_again_after_close_works(world: World, store: Platform) -> None:

@@ -13,7 +13,7 @@ from platforms.base import ORDER_FACTS, CancelOrder
 from platforms.errors import MissingScope
 from sandbox.faults import Fault
 from schema.vocabulary import ActionKind, CancelReason, RefundChoice, SupportLevel
-from tests.running import Gateway, running_gateway
+from tests.running import EVERY_STORE, Gateway, running_gateway
 
 CAPABILITIES = "{ stores { id capabilities { action support note } } }"
 #: Soon enough for a test: 50 ms.
@@ -90,3 +90,45 @@ async def test_a_store_is_not_asked_more_often_than_is_set(tmp_path: Path) -> No
         calls = len(gateway.shops["eu"].simulator.calls)
         await asyncio.sleep(0.3)
         assert len(gateway.shops["eu"].simulator.calls) == calls
+
+
+PACKED = "Order:de:0de00001-0000-4000-8000-000000003001"
+MAY = """query ($id: ID!) { order(id: $id) { eligibility(actions: [REFUND_ORDER]) {
+  next decision { verdict reasons { code } } } } }"""
+REFUND = """mutation ($id: ID!) { refundOrder(
+  input: {orderId: $id, amount: "1.00", currencyCode: "EUR", reason: "Late"}, idempotencyKey: "no-scope"
+) { action { state } problem { __typename code } } }"""
+
+
+async def test_a_missing_permission_is_told_by_the_store_by_what_may_be_done_and_by_the_refusal(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, stores=EVERY_STORE, capabilities_minutes=SOON) as gateway:
+        shop = gateway.shops["de"].simulator
+        every = shop.scopes
+
+        async def may() -> tuple[str, list[str]]:
+            answer = await gateway.ask(MAY, {"id": PACKED})
+            [found] = answer["data"]["order"]["eligibility"]
+            return found["next"], [reason["code"] for reason in found["decision"]["reasons"]]
+
+        assert (await may())[0] == "CONFIRM"
+        shop.scopes = tuple(one for one in every if not one.startswith("manage_payments"))
+        await comes_true(lambda: support(gateway, "de", "REFUND_ORDER"), "MISSING_SCOPE")
+        assert await may() == ("NOT_POSSIBLE", ["MISSING_SCOPE"])
+        answer = await gateway.ask(REFUND, {"id": PACKED})
+        assert answer["data"]["refundOrder"]["problem"]["__typename"] == "Unsupported"
+        assert shop.writes == []
+        shop.scopes = every
+        await comes_true(lambda: support(gateway, "de", "REFUND_ORDER"), "EMULATED")
+        assert (await may())[0] == "CONFIRM"
+
+
+async def test_what_an_edition_lacks_is_told_by_the_store_and_by_what_may_be_done(tmp_path: Path) -> None:
+    """WooCommerce without the paid plug-in answers `rest_no_route`; then there is no pausing, and no fault either."""
+    async with running_gateway(tmp_path, stores=EVERY_STORE, capabilities_minutes=SOON) as gateway:
+        gateway.shops["eu"].simulator.plugin = False
+        await comes_true(lambda: support(gateway, "eu", "PAUSE_SUBSCRIPTION"), "UNSUPPORTED")
+        answer = await gateway.ask(
+            '{ customer(by: {email: "ada@example.com"}) { subscriptions { complete issues { code } nodes { id } } } }'
+        )
+        found = answer["data"]["customer"]["subscriptions"]
+        assert (found["complete"], found["issues"]) == (True, [])
