@@ -122,9 +122,9 @@ def _bad_param(name: str, code: str, message: str) -> _Answer:
 class Simulator:
     """The shop as an ASGI application.
 
-    `permission` is the key's ("read" or "read_write"); `plugin` whether Subscriptions is installed; `hpos` whether
-    orders have tables of their own; `tls` whether the site knows that HTTPS was used; `wall` makes a security plug-in
-    answer every call with that status, in HTML.
+    `permission` is the key's ("read", "write" or "read_write"); `plugin` whether Subscriptions is installed; `hpos`
+    whether orders have tables of their own; `tls` whether the site knows that HTTPS was used; `wall` makes a security
+    plug-in answer every call with that status, in HTML.
     """
 
     def __init__(
@@ -233,11 +233,12 @@ class Simulator:
             raise _error(401, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         if secret != self.secret:
             raise _error(401, "woocommerce_rest_authentication_error", "Consumer secret is invalid.")
-        if method not in ("GET", "HEAD") and self.permission == "read":
+        needed = "read" if method in ("GET", "HEAD") else "write"
+        if self.permission not in (needed, "read_write"):
             raise _error(
                 401,
                 "woocommerce_rest_authentication_error",
-                "The API key provided does not have write permissions.",
+                f"The API key provided does not have {needed} permissions.",
             )
 
     @staticmethod

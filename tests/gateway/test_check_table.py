@@ -87,7 +87,6 @@ async def test_wrong_credentials_are_told_as_such_and_where_they_stand(plan: Sho
 #: Of the simulator that lacks something, and what is then said; a platform without narrower rights has none.
 LACKING: Mapping[str, tuple[Callable[[Any], None], str]] = {
     "shopify": (lambda shop: shop.scopes.discard("write_orders"), "write_orders"),
-    "woocommerce": (lambda shop: setattr(shop, "permission", "none"), "credentials"),
     "recharge": (
         lambda shop: setattr(
             shop.state, "scopes", tuple(one for one in shop.state.scopes if one != "write_subscriptions")
@@ -103,7 +102,7 @@ LACKING: Mapping[str, tuple[Callable[[Any], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in LACKING if name != "woocommerce"])
+@pytest.mark.parametrize("name", LACKING)
 async def test_a_missing_permission_is_named_with_what_it_keeps_from_being_done(name: str) -> None:
     plan, (take_away, scope) = BY_PLATFORM[name], LACKING[name]
     shop = simulator(plan)
@@ -117,8 +116,17 @@ async def test_a_missing_permission_is_named_with_what_it_keeps_from_being_done(
     assert about.cure.endswith(f"to the credentials at {PLATFORMS[name].load().name}.")
 
 
-async def test_a_key_without_narrower_rights_lacks_none() -> None:
-    """Such a key may do everything, or shows what it may not with the first write that is refused."""
+async def test_a_key_that_may_not_even_read_is_told_so_and_stops_everything() -> None:
+    plan = BY_PLATFORM["woocommerce"]
+    async with serve(simulator(plan, permission="write")) as url:
+        [found] = await told(store(plan, url))
+    assert (found.store, found.fatal) == (plan.key, True)
+    assert found.cause == "the key's permission does not allow this"
+    assert found.cure == "Grant what is missing (read) to the credentials at WooCommerce."
+
+
+async def test_a_key_that_does_not_tell_its_rights_lacks_none_until_a_write_is_refused() -> None:
+    assert {*LACKING, "medusa", "woocommerce"} == set(PLATFORMS)
     for name in ("medusa", "woocommerce"):
         plan = BY_PLATFORM[name]
         async with serve(simulator(plan)) as url:

@@ -12,6 +12,7 @@ import pytest
 from platforms.base import ORDER_FACTS, CancelOrder
 from platforms.errors import MissingScope
 from sandbox.faults import Fault
+from sandbox.shops import KEPT, forget
 from schema.vocabulary import ActionKind, CancelReason, RefundChoice, SupportLevel
 from tests.running import EVERY_STORE, Gateway, running_gateway
 
@@ -132,3 +133,16 @@ async def test_what_an_edition_lacks_is_told_by_the_store_and_by_what_may_be_don
         )
         found = answer["data"]["customer"]["subscriptions"]
         assert (found["complete"], found["issues"]) == (True, [])
+
+
+async def test_a_sandbox_that_runs_for_days_does_not_keep_every_call(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path) as gateway:
+        shop = gateway.shops["eu"].simulator
+        shop.calls[:] = [f"call {number}" for number in range(KEPT + 500)]
+        forgetting = asyncio.create_task(forget([shop], every=0.01))
+
+        async def kept() -> tuple[int, object]:
+            return len(shop.calls), shop.calls[0]
+
+        await comes_true(kept, (KEPT, "call 500"))
+        forgetting.cancel()
