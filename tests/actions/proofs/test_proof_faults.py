@@ -21,7 +21,7 @@ from platforms.registry import PLATFORMS
 from sandbox.serving import serve, serve_all
 from schema.vocabulary import ActionKind, ActionState
 from tests.actions.conftest import Blank
-from tests.actions.proofs.stand import DEATHS, HURRIED, MOST_STORES, PATIENCE, Door, Policies, Stand
+from tests.actions.proofs.stand import DEATHS, HURRIED, LOOKS, MOST_STORES, PATIENCE, Door, Policies, Stand
 from tests.conformance.cases import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -240,11 +240,18 @@ async def test_a_job_slower_than_our_patience_is_not_done_twice_and_not_called_f
     """The answer is lost, nothing is to be seen for long, the second sending is refused: and then it has happened."""
     clean = await stores.undisturbed("shopify", ActionKind.CANCEL_ORDER)
     async with stores.stand("shopify", ActionKind.CANCEL_ORDER, "drop-after", 1) as at:
-        at.world.simulator.cancel_seconds = 0.3
+        at.world.simulator.cancel_seconds = 3600.0
         desk = at.desk()
         await at.prepare(desk, clean.asked)
         await at.ask(desk)
-        record = await at.settled(at.desk())
+        other = at.desk()
+        for _ in range(LOOKS):
+            if len(at.moves) == 4:
+                break
+            await at.sweep(other, 10.0)
+        for job in at.world.simulator._jobs.values():
+            job.ready_at = 0.0
+        record = await at.settled(other)
         assert at.moves == ["RUNNING", "UNKNOWN", "RUNNING", "UNKNOWN", "SUCCEEDED"]
         assert record.state is ActionState.SUCCEEDED
         assert await at.outcome(desk) == clean.outcome
