@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiodataloader import DataLoader
@@ -71,28 +72,35 @@ class Decides:
             parts |= self._policies.subscription_parts(store, actions)
         return parts
 
-    async def order(
+    def order(
         self, order: Order, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
-    ) -> list[Eligibility]:
-        known = await self._ledger.load(_Subject(order.id, order.owner, order))
-        store = order.store_key
-        return [self._one(order, store, kind, known, assuming) for kind in _chosen(ORDER_ACTIONS, actions)]
+    ) -> asyncio.Future[list[Eligibility]]:
+        known = self._ledger.load(_Subject(order.id, order.owner, order))
+        return _then(known, partial(self._all, order, order.store_key, _chosen(ORDER_ACTIONS, actions), assuming))
 
-    async def line(
+    def line(
         self, line: OrderLine, actions: Sequence[ActionKind] | None, assuming: RequestAssumption | None
-    ) -> list[Eligibility]:
+    ) -> asyncio.Future[list[Eligibility]] | list[Eligibility]:
         order = line.order
         if order is None:
             return []
-        known = await self._ledger.load(_Subject(order.id, order.owner, order))
-        store = order.store_key
-        return [self._one(line, store, kind, known, assuming) for kind in _chosen(LINE_ACTIONS, actions)]
+        known = self._ledger.load(_Subject(order.id, order.owner, order))
+        return _then(known, partial(self._all, line, order.store_key, _chosen(LINE_ACTIONS, actions), assuming))
 
     async def subscription(self, subscription: Subscription, actions: Sequence[ActionKind] | None) -> list[Eligibility]:
         owner = await self._context.loaders.subscription_owner(subscription)
         known = await self._ledger.load(_Subject(subscription.id, owner))
-        store = subscription.store_key
-        return [self._one(subscription, store, kind, known, None) for kind in _chosen(SUBSCRIPTION_ACTIONS, actions)]
+        return self._all(subscription, subscription.store_key, _chosen(SUBSCRIPTION_ACTIONS, actions), None, known)
+
+    def _all(
+        self,
+        subject: Order | OrderLine | Subscription,
+        store: str,
+        kinds: Sequence[ActionKind],
+        assuming: RequestAssumption | None,
+        known: _Known,
+    ) -> list[Eligibility]:
+        return [self._one(subject, store, kind, known, assuming) for kind in kinds]
 
     def _one(
         self,
@@ -136,6 +144,27 @@ class Decides:
             )
             for subject in subjects
         ]
+
+
+def _then(
+    first: asyncio.Future[_Known], work: Callable[[_Known], list[Eligibility]]
+) -> asyncio.Future[list[Eligibility]]:
+    """What comes of a value once it is there: a callback, where a coroutine for each order would be a task for each."""
+    made: asyncio.Future[list[Eligibility]] = first.get_loop().create_future()
+
+    def arrived(known: asyncio.Future[_Known]) -> None:
+        if made.done():
+            return
+        if known.cancelled():
+            made.cancel()
+            return
+        try:
+            made.set_result(work(known.result()))
+        except Exception as error:
+            made.set_exception(error)
+
+    first.add_done_callback(arrived)
+    return made
 
 
 def _chosen(possible: Sequence[ActionKind], asked: Sequence[ActionKind] | None) -> list[ActionKind]:
