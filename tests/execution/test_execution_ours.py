@@ -27,7 +27,8 @@ from execution.compiling import Compiled, compiled, outline
 from execution.extension import answered
 from execution.running import Run
 from gateway.operations import document, names
-from tests.execution.clock import QuickLoop, others_ended
+from tests.execution.answers import nulled, told
+from tests.execution.clock import QuickLoop, others_ended, unheard
 from tests.execution.ours import SCHEMA, Made
 from tests.execution.written import Writer
 
@@ -128,11 +129,6 @@ class Plans:
         return await answered(self.plan, run, None)
 
 
-def told(error: GraphQLError) -> str:
-    cause = error.original_error
-    return json.dumps([error.formatted, type(cause).__name__, len(error.nodes or ())], default=repr)
-
-
 def in_turn(errors: list[GraphQLError] | None) -> list[str]:
     """The errors in their order. What several places wait for fails in all of them in one turn, whose order is open."""
     found = []
@@ -160,14 +156,23 @@ def compare(loop: QuickLoop, plans: Plans, values: dict[str, Any], made: Made) -
         return False
     COMPARED["failed" if found.errors else "sound"] += 1
     assert json.dumps(found.data, default=repr) == json.dumps(expected.data, default=repr), text
-    assert in_turn(found.errors) == in_turn(expected.errors), text
+    if in_turn(found.errors) != in_turn(expected.errors):
+        # Of errors that leave one place null in the same turn the first is told, and which that is is open.
+        COMPARED["another first"] += 1
+        places = [sorted(nulled(one.data, error) for error in one.errors or ()) for one in (found, expected)]
+        assert places[0] == places[1], text
     assert made.effects == other.effects
     if not found.errors:
         assert len(made.batches) <= len(other.batches)
         assert sorted(key for keys in made.batches for key in keys) == sorted(
             key for keys in other.batches for key in keys
         )
-    assert loop.complaints == []
+
+    async def again() -> None:
+        await plans.run(values, replace(made, effects=[], batches=[]))
+        await others_ended()
+
+    assert unheard(loop, again) == []
     return True
 
 
@@ -199,6 +204,7 @@ def test_more_than_a_thousand_answers_were_compared() -> None:
         pytest.skip("the two properties above were not tried")
     assert COMPARED["sound"] > 700
     assert COMPARED["failed"] > 300
+    assert COMPARED["another first"] <= COMPARED["failed"] // 100
 
 
 @pytest.mark.parametrize("name", names())

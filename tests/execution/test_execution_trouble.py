@@ -14,7 +14,7 @@ from typing import Any
 
 import graphql
 import pytest
-from graphql import ExecutionResult, GraphQLError, parse, validate
+from graphql import ExecutionResult, parse, validate
 from graphql.execution.values import get_variable_values
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from execution.compiling import Compiled, compiled, outline
 from execution.extension import answered
 from execution.running import Run
-from tests.execution.clock import QuickLoop, others_ended
+from tests.execution.answers import nulled, told
+from tests.execution.clock import QuickLoop, others_ended, unheard
 from tests.execution.trouble import SCHEMA, World
 from tests.execution.written import Writer
 
@@ -98,21 +99,6 @@ class Plans:
         return await answered(self.plan, run, None)
 
 
-def told(error: GraphQLError) -> str:
-    cause = error.original_error
-    return json.dumps([error.formatted, type(cause).__name__, len(error.nodes or ())], default=repr)
-
-
-def nulled(data: Any, error: GraphQLError) -> str:
-    """The place that an error left null: the first null on its way."""
-    here = data
-    for length, key in enumerate(error.path or ()):
-        if here is None:
-            return str((error.path or [])[:length])
-        here = here[key]
-    return str(error.path)
-
-
 def case(seed: int, *, apart: bool, kind: str = "query") -> tuple[str, list[dict[str, Any]], list[World]]:
     """An operation, and what it is asked with, twice: the second time nothing but the document is the same."""
     dice = random.Random(seed)
@@ -156,7 +142,12 @@ def compare_once(loop: QuickLoop, document: Any, plans: Plans, values: dict[str,
     else:
         # What fails in the same moment is told in the order of the event loop; the places are the same in any order.
         assert {nulled(found.data, one) for one in mine} == {nulled(expected.data, one) for one in theirs}, text
-    assert loop.complaints == []
+
+    async def again() -> None:
+        await plans.run(values, replace(world, effects=[]))
+        await others_ended()
+
+    assert unheard(loop, again) == []
 
 
 @OFTEN
