@@ -35,6 +35,15 @@ class _Wait:
         #: A place above became null, or the run ended: nobody wants the value any more.
         self.given_up = False
 
+    def arrived(self, run: Run, value: Any) -> None:
+        run.arrived(self, value)
+
+    def failed(self, run: Run, error: Exception) -> None:
+        run.failed(self, error)
+
+    def is_wanted(self, run: Run) -> bool:
+        return not run.is_nulled(self.path)
+
 
 #: One spot of a level: an object whose field is read together with those of others, its path, and where the value goes.
 _Spot: TypeAlias = tuple[Any, Path, dict[str, Any], str]
@@ -48,6 +57,19 @@ class _Shared:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.spots: list[tuple[_Spot, Any]] = []
+
+    def arrived(self, run: Run, value: Any) -> None:
+        for spot, pick in self.spots:
+            run.fill(self.place, spot, value.get(pick))
+
+    def failed(self, run: Run, error: Exception) -> None:
+        for spot, _ in self.spots:
+            run.miss(self.place, spot[1], error)
+
+    def is_wanted(self, run: Run) -> bool:
+        """Whether any of its spots is; the others are forgotten."""
+        self.spots = [one for one in self.spots if not run.is_nulled(one[0][1])]
+        return bool(self.spots)
 
 
 class Run:
@@ -65,7 +87,6 @@ class Run:
         "_idle",
         "_levels",
         "_nulled",
-        "_shared",
         "_sweeping",
         "_tasks",
         "arguments",
@@ -96,11 +117,10 @@ class Run:
         #: Whether each gate of the operation lets its fields be read without it.
         self.gates: Sequence[bool] = ()
         self._nulled: set[tuple[str | int, ...]] = set()
-        self._futures: dict[asyncio.Future[Any], list[_Wait]] = {}
+        self._futures: dict[asyncio.Future[Any], list[_Wait | _Shared]] = {}
         self._tasks: dict[asyncio.Task[None], _Wait] = {}
         #: What is read together, until the tick that met the first of it is over.
         self._levels: dict[Place, tuple[Level, list[_Spot]]] = {}
-        self._shared: dict[asyncio.Future[Any], list[_Shared]] = {}
         self._ending: set[asyncio.Future[Any]] = set()
         self._idle: asyncio.Future[None] | None = None
         self._fatal: BaseException | None = None
@@ -147,7 +167,7 @@ class Run:
             task = asyncio.get_running_loop().create_task(self._drive(wait))
             self._tasks[task] = wait
 
-    def _wait_for(self, future: asyncio.Future[Any], wait: _Wait) -> None:
+    def _wait_for(self, future: asyncio.Future[Any], wait: _Wait | _Shared) -> None:
         waiting = self._futures.get(future)
         if waiting is None:
             self._futures[future] = [wait]
@@ -174,7 +194,7 @@ class Run:
     # ------------------------------------------------------------------ waiting
     @property
     def waits(self) -> bool:
-        return bool(self._tasks or self._futures or self._shared or self._levels)
+        return bool(self._tasks or self._futures or self._levels)
 
     @property
     def over(self) -> bool:
@@ -197,8 +217,7 @@ class Run:
     async def give_up(self) -> None:
         """End all that still runs for this run."""
         self._levels.clear()
-        futures = [*self._futures, *self._shared]
-        self._futures, self._shared = {}, {}
+        futures, self._futures = self._futures, {}
         for future in futures:  # as awaiting them would have done
             future.cancel()
         for task, wait in list(self._tasks.items()):
@@ -216,9 +235,9 @@ class Run:
             try:
                 value = await wait.awaitable
             except Exception as error:
-                self._failed(wait, error)
+                self.failed(wait, error)
             else:
-                self._arrived(wait, value)
+                self.arrived(wait, value)
         except BaseException as error:
             if not wait.given_up:  # such as a cancellation from within: as graphql-core, the whole run ends so
                 self._end_with(error)
@@ -232,13 +251,13 @@ class Run:
     def _ask_together(self, place: Place) -> None:
         level, spots = self._levels.pop(place, _NO_LEVEL)
         if self._nulled:
-            spots = [spot for spot in spots if not self._is_nulled(spot[1])]
+            spots = [spot for spot in spots if not self.is_nulled(spot[1])]
         try:
             brought: dict[asyncio.Future[Any], _Shared] = {}
             asked = level.together([spot[0] for spot in spots], self._context) if spots else ()
             for spot, found in zip(spots, asked, strict=True):
                 if found is None:
-                    self._fill(place, spot, None)
+                    self.fill(place, spot, None)
                     continue
                 future, pick = found
                 shared = brought.get(future)
@@ -246,50 +265,20 @@ class Run:
                     shared = brought[future] = _Shared(place)
                 shared.spots.append((spot, pick))
             for future, shared in brought.items():
-                waiting = self._shared.get(future)
-                if waiting is None:
-                    self._shared[future] = [shared]
-                    future.add_done_callback(self._brought)
-                else:
-                    waiting.append(shared)
+                self._wait_for(future, shared)
         except BaseException as fatal:
             self._end_with(fatal)
             raise
         self._check()
 
-    def _brought(self, future: asyncio.Future[Any]) -> None:
-        waiting = self._shared.pop(future, ())
-        if future.cancelled():
-            if waiting:
-                self._end_with(asyncio.CancelledError())
-            return
-        error = future.exception()
-        try:
-            if error is None:
-                found = future.result()
-                for shared in waiting:
-                    place = shared.place
-                    for spot, pick in shared.spots:
-                        self._fill(place, spot, found.get(pick))
-            elif isinstance(error, Exception):
-                for shared in waiting:
-                    for spot, _ in shared.spots:
-                        self._miss(shared.place, spot[1], error)
-            elif waiting:
-                self._end_with(error)
-        except BaseException as fatal:
-            self._end_with(fatal)
-            raise
-        self._check()
-
-    def _fill(self, place: Place, spot: _Spot, value: Any) -> None:
+    def fill(self, place: Place, spot: _Spot, value: Any) -> None:
         _, path, container, key = spot
-        if self._nulled and self._is_nulled(path):
+        if self._nulled and self.is_nulled(path):
             return
         try:
             found = place.complete(value, path, self)
         except Exception as error:
-            self._miss(place, path, error)
+            self.miss(place, path, error)
             return
         if found.__class__ is Later:
             self.wait(found.awaitable, found.complete, place, path, container, key)
@@ -307,10 +296,10 @@ class Run:
             if error is None:
                 value = future.result()
                 for wait in waiting:
-                    self._arrived(wait, value)
+                    wait.arrived(self, value)
             elif isinstance(error, Exception):
                 for wait in waiting:
-                    self._failed(wait, error)
+                    wait.failed(self, error)
             elif waiting:
                 self._end_with(error)
         except BaseException as fatal:
@@ -318,24 +307,24 @@ class Run:
             raise
         self._check()
 
-    def _arrived(self, wait: _Wait, value: Any) -> None:
-        if wait.given_up or (self._nulled and self._is_nulled(wait.path)):
+    def arrived(self, wait: _Wait, value: Any) -> None:
+        if wait.given_up or (self._nulled and self.is_nulled(wait.path)):
             return
         try:
             found = wait.complete(value, wait.path, self)
         except Exception as error:
-            self._failed(wait, error)
+            self.failed(wait, error)
             return
         if found.__class__ is Later:
             self.wait(found.awaitable, found.complete, wait.place, wait.path, wait.container, wait.key)
         else:
             wait.container[wait.key] = found
 
-    def _failed(self, wait: _Wait, error: Exception) -> None:
+    def failed(self, wait: _Wait, error: Exception) -> None:
         if not wait.given_up:
-            self._miss(wait.place, wait.path, error)
+            self.miss(wait.place, wait.path, error)
 
-    def _miss(self, place: Place, path: Path, error: Exception) -> None:
+    def miss(self, place: Place, path: Path, error: Exception) -> None:
         """A value that was waited for is an error: it reaches as far up as places must not be null."""
         located = located_error(error, list(place.nodes), keys_of(path))
         for _ in range(place.up):
@@ -358,7 +347,7 @@ class Run:
 
     # ------------------------------------------------------------------ errors and the places they make null
     def _note(self, error: GraphQLError, path: Path) -> None:
-        if self._is_nulled(path):
+        if self.is_nulled(path):
             return
         self._nulled.add(tuple(keys_of(path)))
         self.errors.append(error)
@@ -370,7 +359,7 @@ class Run:
         """The error that leaves no response at all."""
         self._note(error, None)
 
-    def _is_nulled(self, path: Path) -> bool:
+    def is_nulled(self, path: Path) -> bool:
         keys = tuple(keys_of(path))
         return any(keys[:length] in self._nulled for length in range(len(keys) + 1))
 
@@ -378,17 +367,11 @@ class Run:
         """Stop what is waited for below places that became null; what others gave us goes on, but unheard."""
         self._sweeping = False
         for future, waiting in list(self._futures.items()):
-            waiting[:] = [wait for wait in waiting if not self._is_nulled(wait.path)]
+            waiting[:] = [wait for wait in waiting if wait.is_wanted(self)]
             if not waiting:
                 del self._futures[future]
-        for future, sharing in list(self._shared.items()):
-            for shared in sharing:
-                shared.spots[:] = [one for one in shared.spots if not self._is_nulled(one[0][1])]
-            sharing[:] = [shared for shared in sharing if shared.spots]
-            if not sharing:
-                del self._shared[future]
         for task, wait in list(self._tasks.items()):
-            if self._is_nulled(wait.path):
+            if self.is_nulled(wait.path):
                 self._stop(task, wait)
         self._check()
 
